@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arch: floor 1. What differs by CPU. A port is one folder here and one in crt/, and provides:
+ *
+ *	rt__syscallN(nr, ...)		a raw system call: the result or -errno, no errno
+ *	rt__getm_raw(), rt__setm_raw()	the pointer to the current M, in a register of its own
+ *	rt__get_tp(), rt__set_tp()	the thread pointer, for C's thread-locals
+ *	rt__cpu_relax()			inside spin loops
+ *	rt__sp()			about where the stack is
+ *	switch.S			rt__mcall, rt__gogo, rt__on_stack, rt__go, rt__gostart
+ */
+#ifndef RT_ARCH_H
+#define RT_ARCH_H
+
+#if defined(__x86_64__)
+#include "arch/x86_64/x86_64.h"
+#else
+#error "rt0 has no port to this CPU yet: see runtime/arch/arch.h for what one provides"
+#endif
+
+#endif

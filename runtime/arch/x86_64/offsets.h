@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Offsets that switch.S needs. proc/proc.c asserts each against the C struct. */
+#ifndef RT_ARCH_X86_64_OFFSETS_H
+#define RT_ARCH_X86_64_OFFSETS_H
+
+#define RT_G_SP 0
+#define RT_G_PC 8
+#define RT_G_FPCTL 16
+#define RT_G_TP 24
+
+#define RT_M_CURG 8
+#define RT_M_G0_SP 16
+#define RT_M_TP_NOW 24
+#define RT_M_FPCTL 32
+
+/* struct rt__go_regs: the argument registers of a call, as rt__go found them. */
+#define RT_GO_FN 0
+#define RT_GO_RAX 8
+#define RT_GO_INT 16
+#define RT_GO_PC 64
+#define RT_GO_STACK 72
+#define RT_GO_XMM 80
+#define RT_GO_SIZE 208
+
+/* Words of stack arguments that rt_go passes on; RT_GO_MAX_BYTES in rt.h is eight times this. */
+#define RT_GO_STACK_WORDS 8
+
+#endif

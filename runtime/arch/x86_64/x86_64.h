@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * x86-64: system calls, %gs (the M), %fs (the thread pointer).
+ *
+ * %fs is C's: musl and the compiler keep thread-locals there, and a goroutine brings its own. %gs
+ * is ours: its base is the address of the running thread's struct rt__m, so that the scheduler
+ * finds its M while %fs still belongs to the goroutine that it has just left.
+ *
+ * Both bases are written with WRFSBASE/WRGSBASE where the kernel lets user code do it (Linux 5.9,
+ * AT_HWCAP2 bit 1), with arch_prctl before; RTDEBUG=no_fsgsbase=1 forces the latter.
+ */
+#ifndef RT_ARCH_X86_64_H
+#define RT_ARCH_X86_64_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/x86_64/offsets.h"
+
+extern uint8_t rt__has_fsgsbase; /* set in osinit, constant from then on; read by switch.S */
+
+#define RT_HWCAP2_FSGSBASE (1ul << 1)
+#define RT_ARCH_SET_GS 0x1001
+#define RT_ARCH_SET_FS 0x1002
+
+static inline long
+rt__syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long
+rt__syscall3(long nr, long a, long b, long c)
+{
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline void
+rt__cpu_relax(void)
+{
+	__asm__ volatile("pause");
+}
+
+static inline uintptr_t
+rt__sp(void)
+{
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
+/* The word at %gs:0, which points to itself. volatile, because the answer changes wherever the
+ * goroutine may have moved to another thread. */
+static inline void *
+rt__getm_raw(void)
+{
+	void *m;
+
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(m));
+	return m;
+}
+
+static inline void
+rt__setm_raw(void *m)
+{
+	if (rt__has_fsgsbase)
+		__asm__ volatile("wrgsbase %0" : : "r"(m) : "memory");
+	else
+		rt__syscall3(158 /* arch_prctl */, RT_ARCH_SET_GS, (long)m, 0);
+}
+
+static inline void *
+rt__get_tp(void)
+{
+	void *tp;
+
+	__asm__ volatile("movq %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
+static inline void
+rt__set_tp(void *tp)
+{
+	if (rt__has_fsgsbase)
+		__asm__ volatile("wrfsbase %0" : : "r"(tp) : "memory");
+	else
+		rt__syscall3(158 /* arch_prctl */, RT_ARCH_SET_FS, (long)tp, 0);
+}
+
+/* The control words that the ABI makes callee-saved: rounding, exception masks, x87 precision. */
+static inline uint64_t
+rt__get_fpctl(void)
+{
+	uint32_t mxcsr;
+	uint16_t fcw;
+
+	__asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(fcw));
+	return (uint64_t)fcw << 32 | mxcsr;
+}
+
+/* The registers of a call that may hold arguments, as rt__go (switch.S) found them. */
+struct rt__go_regs {
+	uintptr_t fn;       /* (!) the function to call */
+	uintptr_t rax;      /* (!) number of vector registers, for variadic functions */
+	uintptr_t ints[6];  /* (!) rdi rsi rdx rcx r8 r9 */
+	uintptr_t pc;       /* (!) of the call of rt_go */
+	const void *stack;  /* (!) the first stack argument */
+	uint8_t xmm[8][16]; /* (!) */
+};
+
+/* Builds the first frame of a goroutine below `top` (16-aligned), which will call regs->fn with
+ * these arguments and then rt_goexit. Returns the stack pointer, and where to resume in *pc. */
+uintptr_t rt__frame_prepare(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
+
+#endif

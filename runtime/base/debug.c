@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Parsing of RTDEBUG and of numbers in the environment. Pure: no system calls, no state but d. */
+#include "base/base.h"
+
+struct rt__debug rt__debug;
+
+/* Keys that exist, so that a typo is reported instead of being ignored in silence. */
+static const struct key {
+	const char *name;
+	size_t offset;
+} keys[] = {
+	{"inittrace", offsetof(struct rt__debug, inittrace)},
+	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
+	{"no_guard", offsetof(struct rt__debug, no_guard)},
+};
+
+size_t
+rt__strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+int
+rt__strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return (unsigned char)*a - (unsigned char)*b;
+}
+
+bool
+rt__parse_int32(const char *s, size_t len, int32_t *ret)
+{
+	bool negative = len > 0 && s[0] == '-';
+	int64_t v = 0;
+
+	if (len == (negative ? 1 : 0))
+		return false;
+	for (size_t i = negative; i < len; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+		v = v * 10 + (s[i] - '0');
+		if (v > (int64_t)INT32_MAX + negative)
+			return false;
+	}
+	*ret = (int32_t)(negative ? -v : v);
+	return true;
+}
+
+static int *
+find_key(struct rt__debug *d, const char *name, size_t len)
+{
+	for (size_t i = 0; i < RT_ARRAY_LEN(keys); i++) {
+		const char *k = keys[i].name;
+		size_t n = 0;
+
+		while (n < len && k[n] && k[n] == name[n])
+			n++;
+		if (n == len && !k[n])
+			return (int *)(void *)((char *)d + keys[i].offset);
+	}
+	return NULL;
+}
+
+static void
+parse_item(struct rt__debug *d, const char *item, size_t len, rt__complain_fn *complain)
+{
+	size_t eq = 0;
+	int32_t v;
+
+	while (eq < len && item[eq] != '=')
+		eq++;
+	int *slot = find_key(d, item, eq);
+	if (!slot)
+		complain(item, len, "unknown key");
+	else if (eq == len || !rt__parse_int32(item + eq + 1, len - eq - 1, &v))
+		complain(item, len, "wants key=NUMBER");
+	else
+		*slot = v;
+}
+
+void
+rt__debug_parse(struct rt__debug *d, const char *text, rt__complain_fn *complain)
+{
+	while (*text) {
+		size_t len = 0;
+
+		while (text[len] && text[len] != ',')
+			len++;
+		if (len > 0)
+			parse_item(d, text, len, complain);
+		text += len + (text[len] == ',');
+	}
+}

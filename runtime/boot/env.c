@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GOMAXPROCS, RTDEBUG and RTSTACK. What is wrong in one of them is ignored, and said once, on
+ * stderr, by the initializer of the package `runtime`: not where it is read, when half the
+ * runtime is not there yet. A program that runs with more rights than its user (AT_SECURE)
+ * reads none of them.
+ */
+#include "boot/env.h"
+
+#include <rt/rt.h>
+
+#include "os/os.h"
+#include "stack/stack.h"
+
+struct rt__env rt__env;
+
+static const char *
+setting(const char *name)
+{
+	return rt__args.secure ? NULL : rt__args_getenv(&rt__args, name);
+}
+
+static void
+ignore(const char *item, size_t len, const char *why)
+{
+	(void)item, (void)len, (void)why;
+}
+
+void
+rt__env_debug(void)
+{
+	const char *text = setting("RTDEBUG");
+
+	if (text)
+		rt__debug_parse(&rt__debug, text, ignore);
+}
+
+size_t
+rt__parse_size(const char *s)
+{
+	size_t len = rt__strlen(s), unit = 1;
+	int32_t n;
+
+	if (len > 0 && (s[len - 1] == 'K' || s[len - 1] == 'M' || s[len - 1] == 'G')) {
+		unit = s[len - 1] == 'K' ? 1ul << 10 : s[len - 1] == 'M' ? 1ul << 20 : 1ul << 30;
+		len--;
+	}
+	return rt__parse_int32(s, len, &n) && n > 0 ? (size_t)n * unit : 0;
+}
+
+size_t
+rt__env_stack_size(void)
+{
+	const char *text = setting("RTSTACK");
+	size_t size = text ? rt__parse_size(text) : 0;
+	size_t pow2 = RT_STACK_MIN;
+
+	if (size < RT_STACK_MIN || size > RT_STACK_MAX)
+		return 0;
+	while (pow2 < size)
+		pow2 *= 2;
+	return pow2;
+}
+
+/* The names and the limits of the program are where the kernel put them; nothing is copied. */
+void
+rt__goargs(void)
+{
+	if (rt__args.argc < 0 || rt__args.argv[rt__args.argc] != NULL)
+		rt__die_at_boot("argv does not end where argc says");
+}
+
+static int32_t
+parse_procs(const char *text)
+{
+	int32_t n;
+
+	if (!text || !rt__parse_int32(text, rt__strlen(text), &n) || n < 1)
+		return 0;
+	return n < RT_MAXPROCS ? n : RT_MAXPROCS;
+}
+
+void
+rt__goenvs(void)
+{
+	rt__env.gomaxprocs = parse_procs(setting("GOMAXPROCS"));
+}
+
+/* ---- runtime_init ---- */
+
+static void
+complain_debug(const char *item, size_t len, const char *why)
+{
+	char text[64];
+	size_t n = len < sizeof text - 1 ? len : sizeof text - 1;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = item[i];
+	text[n] = 0;
+	rt__eprintf("runtime: ignoring RTDEBUG item \"%s\": %s\n", text, why);
+}
+
+RT_PACKAGE_RUNTIME(runtime);
+
+RT_INIT(runtime)
+{
+	const char *debug = setting("RTDEBUG");
+	const char *procs = setting("GOMAXPROCS");
+	const char *stack = setting("RTSTACK");
+	struct rt__debug unused;
+
+	if (debug)
+		rt__debug_parse(&unused, debug, complain_debug);
+	if (procs && *procs && parse_procs(procs) == 0)
+		rt__eprintf("runtime: ignoring GOMAXPROCS=%s: not a positive number\n", procs);
+	if (stack && *stack && rt__env_stack_size() == 0)
+		rt__eprintf("runtime: ignoring RTSTACK=%s: not a size from 16K to 1G\n", stack);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls that go up the floors, all in one place: see rt__hooks in proc/proc.h. */
+#include "init/init.h"
+#include "libc/libc.h"
+#include "proc/proc.h"
+
+const struct rt__hooks rt__hooks = {
+	.tls_size = rt__tls_size,
+	.tls_make = rt__tls_make,
+	.tls_reuse = rt__tls_reuse,
+	.tls_finish = rt__tls_finish,
+	.thread_start = rt__thread_start,
+	.thread_exit = rt__thread_exit,
+	.foreign_threads = rt__foreign_threads,
+	.run_finis = rt__run_finis,
+	.explain_init = rt__explain_init,
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rt/rt.h: goroutines for C.
+ *
+ *	#include <rt/rt.h>
+ *	#include <stdio.h>
+ *
+ *	static void greet(const char *who, int times, rt_wg *wg) { ...; rt_wg_done(wg); }
+ *
+ *	int main(void) {
+ *		rt_wg wg = RT_WG_INIT;
+ *		rt_wg_add(&wg, 2);
+ *		rt_go(greet, "world", 3, &wg);
+ *		rt_go(greet, "moon", 2, &wg);
+ *		rt_wg_wait(&wg);
+ *	}
+ *
+ * Build it with rt0-cc. main runs on the main goroutine; when it returns, the process ends, as in
+ * Go, whatever other goroutines do. errno, _Thread_local, pthread_getspecific and uselocale belong
+ * to the goroutine, and stay with it when it moves to another thread.
+ */
+#ifndef RT_RT_H
+#define RT_RT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rt/init.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RT_VERSION "0.1.0"
+
+/*
+ * rt_go(fn, args...): starts a goroutine that calls fn(args...), as Go's `go fn(args...)`.
+ *
+ * fn is a function or a pointer to one, with any signature: the compiler checks and converts the
+ * arguments as in an ordinary call, and they are evaluated at once, by the caller. They are copied
+ * to the new goroutine's stack, so nothing has to be allocated and nothing outlives anything; at
+ * most 64 bytes of them (RT_GO_MAX_BYTES), which is checked at compile time. A result of fn is
+ * dropped. The goroutine ends when fn returns or calls rt_goexit. Without memory for it, the
+ * program ends with a fatal error, as in Go.
+ */
+#define rt_go(fn, ...)                                                                             \
+	__extension__({                                                                            \
+		_Static_assert(RT__SIZEOF_ARGS(__VA_ARGS__) <= RT_GO_MAX_BYTES,                    \
+			       "rt_go: more than 64 bytes of arguments; pass a pointer");          \
+		_Static_assert(sizeof((fn)(__VA_ARGS__)) <= 16,                                    \
+			       "rt_go: the function returns a large struct");                      \
+		(void)__builtin_call_with_static_chain(                                            \
+			((__typeof__(&*(fn)))(const void *)rt__go)(__VA_ARGS__),                   \
+			(void *)(uintptr_t)(fn));                                                  \
+	})
+
+#define RT_GO_MAX_BYTES 64
+
+/* The assembly that stands in for fn. Declared as data, so that the compiler does not compare its
+ * type with that of the call. */
+extern const char rt__go[];
+
+/* Bytes that the arguments take as the ABI passes them: whole words, arrays as pointers. */
+#define RT__SIZEOF_ARGS(...) (0 RT__EACH(RT__SIZEOF_ARG, _, ##__VA_ARGS__))
+#define RT__SIZEOF_ARG(_, a)                                                                       \
+	+((sizeof(__extension__({                                                                  \
+		   __auto_type rt_arg_ = (a);                                                      \
+		   rt_arg_;                                                                        \
+	   })) +                                                                                   \
+	   7) &                                                                                    \
+	  ~(size_t)7)
+
+/*
+ * Lets other goroutines run and comes back, as Go's runtime.Gosched. The caller goes behind those
+ * that wait on its P; when nobody else wants to run, it returns at once. On a thread that is not
+ * a goroutine it is sched_yield.
+ */
+void rt_gosched(void);
+
+/*
+ * Ends the calling goroutine, as Go's runtime.Goexit: destructors of thread-specific data run,
+ * other goroutines go on. When the main goroutine does it, main does not return: the process goes
+ * on until somebody calls exit, or deadlocks once all others are gone. Not for foreign threads.
+ */
+__attribute__((noreturn)) void rt_goexit(void);
+
+/* The number of the calling goroutine: main is 1, no number is used twice. 0 on a foreign thread.
+ */
+uint64_t rt_goid(void);
+
+/* How many goroutines exist, the caller included. */
+int rt_num_goroutine(void);
+
+/*
+ * Sets how many threads run goroutines at the same time, and returns what it was; n < 1 only asks.
+ * Stops all goroutines meanwhile: it waits until each reaches a call of this library, so do not
+ * call it casually. At most RT_MAXPROCS; from a foreign thread, it can only ask.
+ * At start it is $GOMAXPROCS, or else the CPUs that the affinity mask and the cgroup allow.
+ */
+int rt_gomaxprocs(int n);
+#define RT_MAXPROCS 4096
+
+/* CPUs in the process's affinity mask when it started. */
+int rt_num_cpu(void);
+
+/*
+ * Ties the calling goroutine to the thread that it runs on, as Go's runtime.LockOSThread: no other
+ * goroutine runs there and it runs nowhere else, until it has called rt_unlock_os_thread as many
+ * times. If it ends while locked, the thread ends with it. Initializers (RT_INIT, constructors)
+ * run locked to the process's first thread.
+ */
+void rt_lock_os_thread(void);
+void rt_unlock_os_thread(void);
+
+/*
+ * Ends the program with "panic: MESSAGE", the goroutine that did it, and exit status 2.
+ */
+__attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
+
+/*
+ * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may
+ * live anywhere, needs no destruction, and must not be copied while in use.
+ */
+typedef struct rt_wg {
+	uint64_t rt_state; /* counter << 32 | number of waiters */
+	void *rt_waiters;
+	uint32_t rt_lock;
+} rt_wg;
+
+#define RT_WG_INIT                                                                                 \
+	{                                                                                          \
+		0, NULL, 0                                                                         \
+	}
+
+/* Adds delta, which may be negative; at zero, wakes all waiters. Panics when it becomes negative,
+ * or when it is used for a new round while waiters of the last one are still about to return. */
+void rt_wg_add(rt_wg *wg, int delta);
+
+/* rt_wg_add(wg, -1). May be called from any thread. */
+void rt_wg_done(rt_wg *wg);
+
+/* Parks the goroutine until the counter is zero. Not for foreign threads. */
+void rt_wg_wait(rt_wg *wg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

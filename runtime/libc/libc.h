@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc: floor 11, the seam to musl. Each override of a libc symbol is in a file named after the
+ * area of musl that it replaces; each says what would break without it.
+ */
+#ifndef RT_LIBC_H
+#define RT_LIBC_H
+
+#include "proc/proc.h"
+
+/* Compares musl's private data with what the kernel told us; ends the program if they differ. */
+void rt__libc_check(const unsigned long *auxv, size_t page_size);
+
+/* tls.c: a goroutine as musl sees it, a thread with a struct pthread of its own. See rt__hooks. */
+size_t rt__tls_size(void);
+void *rt__tls_make(void *mem, uint32_t number, struct rt__stack stack);
+void rt__tls_reuse(void *tp);
+void rt__tls_finish(void *tp);
+
+/* thread.c: see rt__hooks. */
+int rt__thread_start(void *(*fn)(void *), void *arg, bool small);
+void rt__thread_exit(void);
+int rt__foreign_threads(void);
+extern int rt__foreign_count; /* (a) threads that the program made itself */
+
+/* ctors.c: the bodies of the package c.ctors. Constructors get argc, argv and envp, which musl
+ * does not give them but glibc does; destructors run from exit, after atexit handlers. */
+void rt__run_ctors(void);
+void rt__run_dtors(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pthread_create by the program. musl's links the new thread into the list of its creator's
+ * struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own. What it
+ * starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one, since a clone
+ * inherits the register that leads to its creator's.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <threads.h>
+
+#include <rt/rt.h>
+
+#include "libc/libc.h"
+
+#include "libc/musl.h"
+#include "sched/sched.h"
+
+int __pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+RT_NORETURN void __pthread_exit(void *);
+
+struct foreign {
+	void *(*fn)(void *);
+	int (*c11_fn)(void *);
+	void *arg;
+};
+
+struct create_args {
+	pthread_t *thread;
+	const pthread_attr_t *attr;
+	struct foreign *f;
+	int error;
+};
+
+static void
+foreign_ended(void *unused)
+{
+	(void)unused;
+	rt__add_rlx(&rt__foreign_count, -1);
+}
+
+static void *
+foreign_main(void *arg)
+{
+	struct foreign f = *(struct foreign *)arg;
+	void *result;
+
+	rt__setm_raw(&rt__m_foreign);
+	free(arg);
+	pthread_cleanup_push(foreign_ended, NULL);
+	result = f.c11_fn ? (void *)(intptr_t)f.c11_fn(f.arg) : f.fn(f.arg);
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+static void
+create_on_thread(void *p)
+{
+	struct create_args *a = p;
+
+	a->error = __pthread_create(a->thread, a->attr, foreign_main, a->f);
+}
+
+static int
+create(pthread_t *thread, const pthread_attr_t *attr, struct foreign f)
+{
+	struct create_args a = {thread, attr, malloc(sizeof f), 0};
+
+	if (!a.f)
+		return EAGAIN;
+	*a.f = f;
+	rt__add_rlx(&rt__foreign_count,
+		    1); /* before it runs: from then on, it may ready goroutines */
+	rt__on_thread(create_on_thread, &a);
+	if (a.error) {
+		rt__add_rlx(&rt__foreign_count, -1);
+		free(a.f);
+	}
+	return a.error;
+}
+
+int
+pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *),
+	       void *restrict arg)
+{
+	return create(thread, attr, (struct foreign){fn, NULL, arg});
+}
+
+int
+thrd_create(thrd_t *thread, thrd_start_t fn, void *arg)
+{
+	int e = create(thread, NULL, (struct foreign){NULL, fn, arg});
+
+	return e == 0 ? thrd_success : e == EAGAIN ? thrd_nomem : thrd_error;
+}
+
+/* On a goroutine, the end of the goroutine; handlers and destructors run on the way (tls.c). */
+void
+pthread_exit(void *result)
+{
+	if (rt__getg())
+		rt_goexit();
+	__pthread_exit(result);
+}

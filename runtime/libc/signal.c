@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls of musl that hand the calling thread's tid from struct pthread to the kernel. A
+ * goroutine's tid is no kernel tid (tls.c), so these ask the kernel. Without them, raise and abort
+ * would fail with ESRCH, and gettid would return a number that the kernel does not know.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "libc/libc.h"
+
+#include "os/os.h"
+#include "os/sysnum.h"
+
+/* Blocks all signals and returns the old mask: between asking for the tid and using it, the
+ * goroutine stays on its thread, but a handler could move it. */
+static int
+signal_this_thread(int sig)
+{
+	uint64_t all = ~0ul, old;
+
+	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
+	long r = rt__syscall3(SYS_tkill, rt__os_gettid(), sig, 0);
+	rt__os_set_sigmask(old);
+	return (int)r;
+}
+
+int
+raise(int sig)
+{
+	int r = signal_this_thread(sig);
+
+	if (r < 0) {
+		errno = -r;
+		return -1;
+	}
+	return 0;
+}
+
+pid_t
+gettid(void)
+{
+	return rt__os_gettid();
+}
+
+void
+abort(void)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} dfl = {SIG_DFL, 0, NULL, 0};
+	uint64_t abrt = 1ul << (SIGABRT - 1);
+
+	raise(SIGABRT);
+	/* Blocked, ignored, or handled and returned: now it is not. */
+	rt__syscall6(SYS_rt_sigaction, SIGABRT, (long)&dfl, 0, 8, 0, 0);
+	rt__syscall3(SYS_tkill, rt__os_gettid(), SIGABRT, 0);
+	rt__syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&abrt, 0, 8, 0, 0);
+	__builtin_trap();
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A goroutine's thread pointer. musl keeps errno, the locale, thread-specific data, cleanup
+ * handlers and the identity of lock owners in struct pthread, and the compiler keeps thread-locals
+ * below it: a goroutine has both of its own, so all of them stay with it when it moves to another
+ * thread, and an address of one that the compiler has kept stays right.
+ *
+ * Its tid is no kernel tid: it only has to differ from every other owner's in FILE locks and
+ * mutexes. Kernel tids end at 2^22 (PID_MAX_LIMIT) and musl keeps two flag bits at the top, which
+ * leaves a billion numbers between. The calls that hand a tid to the kernel are replaced in
+ * signal.c.
+ *
+ * These structs are not in musl's list of threads, which setuid and friends walk to signal real
+ * threads: there is nobody to be signalled behind them. So libc calls that use the list run on
+ * the thread's own pointer (thread.c, setxid.c).
+ */
+#include "libc/libc.h"
+
+#include "libc/musl.h"
+
+#define TID_FIRST 0x400000u
+#define TID_LAST 0x3ffffffeu
+
+size_t
+rt__tls_size(void)
+{
+	/* 64 more: tls_make aligns the block. */
+	return RT_ALIGN_UP(__libc.tls_size, 64) + 64 + __pthread_tsd_size;
+}
+
+void *
+rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
+{
+	struct musl_pthread *self = musl_self(); /* anybody's: for what all threads share */
+	unsigned char *block =
+		(unsigned char *)RT_ALIGN_UP((uintptr_t)mem + __pthread_tsd_size, 64);
+	struct musl_pthread *td = __copy_tls(block);
+
+	if (number > TID_LAST - TID_FIRST)
+		rt__throw("too many goroutines for musl's lock owner field");
+	td->self = td;
+	td->prev = td->next = td;
+	td->tid = (int)(TID_FIRST + number);
+	td->canary = self->canary;
+	td->sysinfo = self->sysinfo;
+	td->detach_state = MUSL_DETACHED;
+	td->tsd = mem;
+	td->stack = (void *)stack.hi;
+	td->stack_size = stack.hi - stack.lo;
+	td->locale = &__libc.global_locale;
+	td->robust_list.head = &td->robust_list.head;
+	return td;
+}
+
+void
+rt__tls_reuse(void *tp)
+{
+	struct musl_pthread *td = tp;
+	const struct musl_tls_module *m = __libc.tls_head;
+
+	td->errno_val = 0;
+	td->cancel = 0;
+	td->canceldisable = td->cancelasync = 0;
+	td->cancelbuf = NULL;
+	td->h_errno_val = 0;
+	td->locale = &__libc.global_locale;
+	td->stdio_locks = NULL;
+	if (m) { /* a static program has at most one module */
+		unsigned char *block = (unsigned char *)td - m->offset;
+
+		__builtin_memcpy(block, m->image, m->len);
+		__builtin_memset(block + m->len, 0, m->size - m->len);
+	}
+}
+
+/* musl runs these in pthread_exit; weak there, so absent unless keys are used. */
+MUSL_WEAK void __pthread_tsd_run_dtors(void);
+
+void
+rt__tls_finish(void *tp)
+{
+	struct musl_pthread *td = tp;
+
+	while (td->cancelbuf) {
+		struct musl_cleanup *c = td->cancelbuf;
+
+		td->cancelbuf = c->next;
+		c->fn(c->arg);
+	}
+	if (td->tsd_used && __pthread_tsd_run_dtors)
+		__pthread_tsd_run_dtors();
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Address space from the kernel. */
+#include "os/os.h"
+#include "os/sysnum.h"
+
+void *
+rt__os_reserve(size_t size)
+{
+	long p = rt__syscall6(SYS_mmap, 0, (long)size, RT_PROT_READ | RT_PROT_WRITE,
+			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+void
+rt__os_release(void *p, size_t size)
+{
+	rt__syscall3(SYS_munmap, (long)p, (long)size, 0);
+}
+
+void
+rt__os_no_huge_pages(void *p, size_t size)
+{
+	/* Fails only where the kernel has no huge pages at all. */
+	rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_NOHUGEPAGE);
+}
+
+int
+rt__os_guard(void *p, size_t size)
+{
+	if (rt__load_rlx(&rt__os.madvise_guard)) {
+		long r = rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_INSTALL);
+
+		if (r != -RT_EINVAL)
+			return (int)r;
+		rt__store_rlx(&rt__os.madvise_guard, false); /* an older kernel: do not ask again */
+	}
+	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_NONE);
+}
+
+int
+rt__os_protect_readonly(void *p, size_t size)
+{
+	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_READ);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* osinit and the small system calls. Constant after osinit, but for what mem.c learns about guards.
+ */
+#include "os/os.h"
+#include "os/sysnum.h"
+
+#define AT_FDCWD_ (-100)
+#define O_RDONLY_ 0
+#define O_RDWR_ 2
+#define O_CLOEXEC_ 02000000
+#define POLLNVAL_ 0x20
+#define SIG_SETMASK_ 2
+#define SIG_BLOCK_ 0
+
+struct rt__os rt__os;
+uint8_t rt__has_fsgsbase;
+
+/* Counts the CPUs that this process may use; 8 KiB of mask cover the 64 Ki CPUs of any kernel. */
+static int
+count_cpus(void)
+{
+	unsigned long mask[1024];
+	long bytes = rt__syscall3(SYS_sched_getaffinity, 0, sizeof mask, (long)mask);
+	int n = 0;
+
+	for (long i = 0; i < bytes / (long)sizeof mask[0]; i++)
+		n += __builtin_popcountl(mask[i]);
+	return n > 0 ? n : 1;
+}
+
+void
+rt__osinit(const struct rt__args *args)
+{
+	rt__os.ncpu = count_cpus();
+	rt__os.page_size = args->page_size;
+	rt__os.madvise_guard = !rt__debug.no_guard;
+	rt__has_fsgsbase = (args->hwcap2 & RT_HWCAP2_FSGSBASE) && !rt__debug.no_fsgsbase;
+	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK_, 0, (long)&rt__os.sigmask, 8, 0, 0);
+	for (size_t i = 0; args->random16 && i < sizeof rt__os.random; i++)
+		rt__os.random[i] = args->random16[i];
+}
+
+void
+rt__os_check_fds(void)
+{
+	struct {
+		int fd;
+		short events, revents;
+	} fds[3] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
+
+	if (rt__syscall3(SYS_poll, (long)fds, 3, 0) <= 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		if ((fds[i].revents & POLLNVAL_) &&
+		    rt__syscall6(SYS_openat, AT_FDCWD_, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
+			rt__die_at_boot("descriptor %d is closed and /dev/null cannot be opened",
+					i);
+}
+
+size_t
+rt__os_huge_page_size(void)
+{
+	static size_t cached = SIZE_MAX; /* racing first callers compute the same value */
+	size_t v = rt__load_rlx(&cached);
+	char text[32];
+	int32_t n = 0;
+
+	if (v != SIZE_MAX)
+		return v;
+	long len = rt__os_read_file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text,
+				    sizeof text);
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	bool ok = len > 0 && rt__parse_int32(text, (size_t)len, &n) && n > 0 && !(n & (n - 1));
+	v = ok ? (size_t)n : 0;
+	rt__store_rlx(&cached, v);
+	return v;
+}
+
+long
+rt__os_read_file(const char *path, char *buf, size_t size)
+{
+	long fd = rt__syscall6(SYS_openat, AT_FDCWD_, (long)path, O_RDONLY_ | O_CLOEXEC_, 0, 0, 0);
+	size_t len = 0;
+	long n = 0;
+
+	if (fd < 0)
+		return fd;
+	while (len < size - 1) {
+		n = rt__syscall3(SYS_read, fd, (long)(buf + len), (long)(size - 1 - len));
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	rt__syscall3(SYS_close, fd, 0, 0);
+	buf[len] = 0;
+	return n < 0 ? n : (long)len;
+}
+
+void
+rt__os_exit(int status)
+{
+	for (;;)
+		rt__syscall3(SYS_exit_group, status, 0, 0);
+}
+
+int
+rt__os_gettid(void)
+{
+	return (int)rt__syscall3(SYS_gettid, 0, 0, 0);
+}
+
+int
+rt__os_getpid(void)
+{
+	return (int)rt__syscall3(SYS_getpid, 0, 0, 0);
+}
+
+void
+rt__os_yield(void)
+{
+	rt__syscall3(SYS_sched_yield, 0, 0, 0);
+}
+
+void
+rt__os_set_sigmask(uint64_t mask)
+{
+	rt__syscall6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&mask, 0, 8, 0, 0);
+}

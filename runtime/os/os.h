@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * os: floor 2. The promises that the rest of the runtime has from Linux. Functions return 0 or a
+ * result, or -errno; none touches errno or any thread-local. All may run on any stack.
+ */
+#ifndef RT_OS_H
+#define RT_OS_H
+
+#include "arch/arch.h"
+#include "base/base.h"
+
+/* ---- args.c: what the kernel left on the initial stack ---- */
+
+struct rt__args {
+	int argc;
+	char **argv; /* argv[argc] == NULL */
+	char **envp; /* NULL-terminated */
+	const unsigned long *auxv;
+	size_t page_size;        /* AT_PAGESZ */
+	unsigned long hwcap2;    /* AT_HWCAP2 */
+	const uint8_t *random16; /* AT_RANDOM: 16 random bytes, or NULL */
+	bool secure;             /* AT_SECURE: setuid or the like */
+};
+extern struct rt__args rt__args;
+
+/* Finds argc, argv, envp and auxv above sp; unknown auxv entries are skipped. Pure. */
+void rt__args_parse(struct rt__args *args, const long *sp);
+
+/* The value of an environment variable, or NULL. */
+const char *rt__args_getenv(const struct rt__args *args, const char *name);
+
+/* ---- os.c ---- */
+
+struct rt__os {
+	int ncpu;           /* CPUs in the affinity mask, at least 1 */
+	size_t page_size;   /* bytes */
+	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
+	uint64_t sigmask;   /* the signal mask that the process was started with */
+	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
+};
+extern struct rt__os rt__os;
+
+/* Fills rt__os from the auxiliary vector and a few system calls. */
+void rt__osinit(const struct rt__args *args);
+
+/* Opens /dev/null in place of standard descriptors that are closed, so that no file of the
+ * program becomes descriptor 0, 1 or 2 by chance (Go's checkfds). */
+void rt__os_check_fds(void);
+
+RT_NORETURN void rt__os_exit(int status);
+int rt__os_gettid(void);
+int rt__os_getpid(void);
+void rt__os_yield(void);
+
+/* Sets this thread's signal mask (64 signals). */
+void rt__os_set_sigmask(uint64_t mask);
+
+/* Reads at most size - 1 bytes of a file and terminates them: the length, or -errno. */
+long rt__os_read_file(const char *path, char *buf, size_t size);
+
+/* The size of transparent huge pages in bytes, 0 when there are none. Reads sysfs when first
+ * asked: of the start of a small program, three system calls are a noticeable part. */
+size_t rt__os_huge_page_size(void);
+
+/* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
+
+/* ceil(quota / period) of the tightest CPU limit from this process's cgroup up to the root of its
+ * mount; 0 when there is none or it cannot be read. */
+int rt__cgroup_cpus(void);
+
+/* The pure parts. */
+struct rt__cgroup {
+	int version;    /* 1 or 2 */
+	size_t root;    /* length of the part of dir that is the mount point */
+	char dir[4096]; /* the process's directory below it */
+};
+/* From the texts of /proc/self/cgroup and /proc/self/mountinfo. */
+bool rt__cgroup_find(const char *cgroup, const char *mountinfo, struct rt__cgroup *ret);
+/* cpu.max of version 2 ("200000 100000", "max 100000"): CPUs, 0 without a limit or if malformed. */
+int rt__cgroup_parse_max(const char *text);
+/* cpu.cfs_quota_us (-1: no limit) and cpu.cfs_period_us of version 1, likewise. */
+int rt__cgroup_parse_quota(const char *quota, const char *period);
+
+/* ---- clock.c ---- */
+
+int64_t rt__nanotime(void); /* CLOCK_MONOTONIC, nanoseconds */
+void rt__os_sleep(int64_t ns);
+
+/* ---- futex.c ---- */
+
+/* Sleeps while *addr == value; ns < 0: without limit. May wake for no reason. */
+void rt__futex_wait(uint32_t *addr, uint32_t value, int64_t ns);
+void rt__futex_wake(uint32_t *addr, int count);
+
+/* ---- mem.c ---- */
+
+/* Reserves zeroed memory, committed by touch and not counted against overcommit where the kernel
+ * allows. The address is a multiple of a page. Returns NULL when there is none. */
+void *rt__os_reserve(size_t size);
+void rt__os_release(void *p, size_t size);
+/* Keeps transparent huge pages off a range: one touched page must cost one page. */
+void rt__os_no_huge_pages(void *p, size_t size);
+/* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
+ * mprotect where the kernel has not got it. */
+int rt__os_guard(void *p, size_t size);
+int rt__os_protect_readonly(void *p, size_t size);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* System call numbers and kernel constants. Written out, because musl has no kernel headers and
+ * the runtime also builds against the host's libc for its unit tests. */
+#ifndef RT_OS_SYSNUM_H
+#define RT_OS_SYSNUM_H
+
+#include <sys/syscall.h>
+
+#define RT_PROT_NONE 0
+#define RT_PROT_READ 1
+#define RT_PROT_WRITE 2
+#define RT_MAP_PRIVATE 0x02
+#define RT_MAP_ANONYMOUS 0x20
+#define RT_MAP_NORESERVE 0x4000
+#define RT_MADV_NOHUGEPAGE 15
+#define RT_MADV_GUARD_INSTALL 102
+
+#define RT_FUTEX_WAIT_PRIVATE 128
+#define RT_FUTEX_WAKE_PRIVATE 129
+
+#define RT_EINTR 4
+#define RT_EAGAIN 11
+#define RT_ENOMEM 12
+#define RT_EINVAL 22
+
+#endif

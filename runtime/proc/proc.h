@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proc: floor 3. What a G, an M and a P are: data and invariants, no policy.
+ *
+ *	G	a goroutine: a stack, a thread pointer, a saved context
+ *	M	an OS thread ("machine") that runs Gs; it has a stack of its own, g0, for the
+ *scheduler P	a processor: the right to run goroutines, and the queue of those to run; GOMAXPROCS
+ *of them
+ *
+ * An M must hold a P to run a G. A thread that rt0 did not make (a foreign thread) has no M.
+ *
+ * Keys of the fields (FreeBSD's habit): (c) constant after creation, (g) the goroutine itself or
+ * who has it off every queue, (m) the owning M only, (p) the owner of the P only, (a) atomic,
+ * (S) sched.lock, (w) the world is stopped, (!) the offset is known to assembly.
+ */
+#ifndef RT_PROC_H
+#define RT_PROC_H
+
+#include "arch/arch.h"
+#include "base/base.h"
+#include "sync/sync.h"
+
+struct rt__m;
+struct rt__p;
+
+/* Goroutine status, with Go's numbers. */
+enum rt__g_status {
+	RT_G_IDLE = 0,     /* just made, not initialized */
+	RT_G_RUNNABLE = 1, /* on a run queue */
+	RT_G_RUNNING = 2,  /* owns its stack; has an M and a P */
+	RT_G_WAITING = 4,  /* on some wait queue, or nowhere */
+	RT_G_DEAD = 6,     /* finished, or on a free list */
+};
+
+/* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
+enum rt__wait_reason {
+	RT_WAIT_NONE,
+	RT_WAIT_WAITGROUP,
+	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
+	RT_WAIT_REASONS,
+};
+extern const char *const rt__wait_reason_text[RT_WAIT_REASONS];
+
+struct rt__stack {
+	uintptr_t lo, hi; /* usable bytes: [lo, hi); the guard lies below lo */
+};
+
+/* Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that
+ * did little costs one page. A G is reused and never freed, so a stale pointer to one is safe. */
+struct rt__g {
+	uintptr_t sp;   /* (!) saved stack pointer */
+	uintptr_t pc;   /* (!) where to resume */
+	uint64_t fpctl; /* (!) MXCSR and x87 control word */
+	void *tp;       /* (!) (c) thread pointer: this goroutine's struct pthread */
+
+	struct rt__g *link; /* next on a run queue, free list or wait list; owner of that list */
+	uint32_t status;    /* (a) enum rt__g_status */
+	uint8_t wait_reason;
+	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
+	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
+	uint64_t id;            /* goid: main is 1, never reused */
+	struct rt__m *m;        /* M that runs it now */
+	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
+	struct rt__stack stack; /* (c) */
+	uint64_t parent_id;     /* goid of the creator */
+	uintptr_t start_pc;     /* function it was started with */
+	uintptr_t creator_pc;   /* call of rt_go that made it */
+	void *stack_top;        /* (c) first free byte below the TLS block: frames start here */
+	struct rt__g *all_link; /* (c) next G ever made */
+};
+
+/* A FIFO or LIFO of Gs linked through g->link. */
+struct rt__gqueue {
+	struct rt__g *head, *tail;
+	int32_t n;
+};
+
+struct rt__m {
+	struct rt__m *self; /* (!) at offset 0: what %gs:0 reads */
+	struct rt__g *curg; /* (!) running goroutine, or NULL */
+	uintptr_t g0_sp;    /* (!) where the scheduler's frames start on g0 */
+	void *tp_now;       /* (!) the thread pointer as it is set now */
+	uint64_t fpctl;     /* (!) control words as they are set now */
+
+	void *tp;             /* (c) thread pointer of the OS thread itself */
+	struct rt__p *p;      /* attached P, or NULL */
+	struct rt__p *next_p; /* P to start with after a wake-up; set by the waker */
+	int32_t id;           /* (c) */
+	int32_t tid;          /* (c) the kernel's thread id */
+	bool spinning;        /* looking for work, counted in sched.nmspinning */
+	struct rt__note park;
+	struct rt__m *idle_link; /* (S) next idle M */
+	struct rt__m *all_link;  /* (c) next M ever made */
+	struct rt__g *locked_g;  /* goroutine that this M alone may run */
+	uint32_t locked_ext;     /* (m) rt_lock_os_thread nesting */
+	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
+	uint64_t rand;           /* (m) state of the steal order and friends */
+	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
+};
+
+/* P status, with Go's numbers. */
+enum rt__p_status {
+	RT_P_IDLE = 0,
+	RT_P_RUNNING = 1,
+	RT_P_GCSTOP = 3, /* halted by stop-the-world */
+	RT_P_DEAD = 4,   /* beyond GOMAXPROCS; kept, since an M may still look at it */
+};
+
+#define RT_RUNQ_SIZE 256u
+
+/*
+ * The local run queue: a ring that the owner pushes to and everybody pops from, and one slot,
+ * next, for the G that was made ready last. Invariants: head and tail only grow; tail - head <=
+ * RT_RUNQ_SIZE; slots [head, tail) are valid. See sched/runq.c for the argument.
+ */
+struct rt__runq {
+	_Alignas(RT_CACHE_LINE) uint32_t head; /* (a) */
+	uint32_t tail;                         /* (p) writes, (a) thieves read */
+	struct rt__g *next;                    /* (a) */
+	struct rt__g *ring[RT_RUNQ_SIZE];      /* (a) */
+};
+
+struct rt__p {
+	struct rt__runq runq;
+	int32_t id;                /* (c) */
+	uint32_t status;           /* (a) enum rt__p_status */
+	uint32_t sched_tick;       /* (p) grows with each time slice */
+	bool preempt;              /* (a) the slice is over: do not hand it on through runq.next */
+	struct rt__m *m;           /* M that holds it, or NULL */
+	struct rt__m *old_m;       /* M that held it last: better cache, if it is idle */
+	struct rt__p *link;        /* (S) next idle P */
+	struct rt__gqueue free_gs; /* (p) dead Gs, ready for use */
+	uint64_t goid, goid_end;   /* (p) batch of goroutine ids */
+	uint32_t sysmon_tick;      /* sysmon: sched_tick when last looked at */
+	int64_t sysmon_when;       /* sysmon: and when that was */
+};
+
+extern struct rt__m rt__m0;        /* the process's first thread */
+extern struct rt__m rt__m_foreign; /* what a foreign thread finds in place of an M */
+
+static inline struct rt__m *
+rt__getm(void)
+{
+	return rt__getm_raw();
+}
+
+/* The running goroutine; NULL on a foreign thread, and in the scheduler between two. */
+static inline struct rt__g *
+rt__getg(void)
+{
+	return rt__getm()->curg;
+}
+
+/* ---- arch/CPU/switch.S ---- */
+
+/* Saves the goroutine and calls fn(g) on g0. Returns when somebody resumes g. */
+void rt__mcall(void (*fn)(struct rt__g *));
+
+/* Resumes gp on this M, which must be on g0. Writes the thread pointer if it changes. */
+RT_NORETURN void rt__gogo(struct rt__g *gp);
+
+/* Calls fn(arg) on the stack that ends at sp and comes back. */
+void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp);
+
+/* ---- hooks: what lower floors need from upper ones; boot/hooks.c fills them ---- */
+
+struct rt__hooks {
+	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
+	size_t (*tls_size)(void);
+	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
+	void (*tls_reuse)(void *tp);
+	/* libc/: run what C does at the end of a thread (destructors of thread-specific data). */
+	void (*tls_finish)(void *tp);
+	/* libc/: start a thread: 0 or an errno. Runs on the M's own thread pointer. */
+	int (*thread_start)(void *(*fn)(void *), void *arg, bool small);
+	/* libc/: end the calling thread, which such a start made. */
+	void (*thread_exit)(void);
+	/* libc/: how many foreign threads exist (they may make goroutines ready). */
+	int (*foreign_threads)(void);
+	/* init/: run the finis of packages, in the reverse of the order of their inits. */
+	void (*run_finis)(void);
+	/* init/: prints which package is being initialized, and why, if one is. */
+	void (*explain_init)(const struct rt__g *gp);
+};
+extern const struct rt__hooks rt__hooks;
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ms: starting, stopping, waking threads. An M without work sleeps on its note, its P given up;
+ * who has a P and work for it takes an idle M, or makes a thread.
+ *
+ * The hand-over between those who make work visible (W: ready, newproc) and those who run out of
+ * it (I: find_runnable). W: queue the goroutine; fence; if nobody spins and a P is idle, wake an
+ * M as spinning; if none is idle, set needspinning and look at npidle again. I: put the P on the
+ * idle list; stop spinning; fence; if it spun or needspinning is set, look at all queues again.
+ * If W sees a spinner, that one's last look comes after W's store (both fences): it finds the
+ * goroutine, or somebody has it already. If W sees no spinner but an idle P, it wakes an M. If W
+ * sees no idle P, every P is busy, and the first to become idle afterwards sees needspinning.
+ * The model is tests/model/spinning.pml; without the last look it finds the lost wake-up.
+ *
+ * An idle M's thread pointer is its own, so that a signal handler that runs there meanwhile does
+ * not write to the errno of a goroutine that runs elsewhere.
+ */
+#include "sched/sched_priv.h"
+
+#include "mem/mem.h"
+
+void
+rt__become_spinning(struct rt__m *mp)
+{
+	if (mp->spinning)
+		return;
+	mp->spinning = true;
+	/* needspinning first: the count's read-modify-write orders it before the search, so that
+	 * who still sees it set has queued its goroutine before that search. */
+	rt__store_rlx(&rt__sched.needspinning, 0u);
+	rt__add_seq(&rt__sched.nmspinning, 1);
+}
+
+static void
+use_own_tp(struct rt__m *mp)
+{
+	if (mp->tp_now != mp->tp) {
+		rt__set_tp(mp->tp);
+		mp->tp_now = mp->tp;
+	}
+}
+
+void
+rt__on_thread(void (*fn)(void *), void *arg)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+	uintptr_t sp = rt__sp();
+
+	if (!gp || sp < gp->stack.lo || sp >= gp->stack.hi) {
+		/* On g0, whose thread pointer rt__gogo sets anew, or on a foreign thread. */
+		if (mp != &rt__m_foreign)
+			use_own_tp(mp);
+		fn(arg);
+		return;
+	}
+	use_own_tp(mp);
+	rt__on_stack(fn, arg, mp->g0_sp);
+	rt__set_tp(gp->tp);
+	mp->tp_now = gp->tp;
+}
+
+/* ---- threads ---- */
+
+void
+rt__mcommoninit(struct rt__m *mp)
+{
+	uint64_t seed;
+
+	rt__lock(&rt__sched.lock);
+	mp->self = mp;
+	mp->id = rt__sched.mnext_id++;
+	rt__sched.mcount++;
+	mp->all_link = rt__sched.all_ms;
+	rt__sched.all_ms = mp;
+	bool too_many = rt__sched.mcount > rt__sched.maxmcount;
+	rt__unlock(&rt__sched.lock);
+	if (too_many) {
+		rt__eprintf("runtime: program exceeds %d-thread limit\n", rt__sched.maxmcount);
+		rt__throw("thread exhaustion");
+	}
+	__builtin_memcpy(&seed, rt__os.random, sizeof seed);
+	mp->rand = (seed ^ ((uint64_t)mp->id + 1) * 0x9e3779b97f4a7c15) | 1;
+}
+
+void
+rt__set_maxmcount(int32_t n)
+{
+	rt__sched.maxmcount = n;
+}
+
+void
+rt__m0_init(void)
+{
+	rt__m0.self = &rt__m0;
+	rt__setm_raw(&rt__m0);
+	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
+	rt__m0.tid = rt__os_getpid();
+	rt__m0.fpctl = rt__get_fpctl();
+}
+
+void
+rt__mstart(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	/* Scheduler frames start here and overwrite each other; this frame is never returned to. */
+	mp->g0_sp = rt__sp() & ~(uintptr_t)15;
+	rt__schedule();
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct rt__m *mp = arg;
+
+	rt__setm_raw(mp);
+	mp->tp = mp->tp_now = rt__get_tp();
+	mp->tid = rt__os_gettid();
+	mp->fpctl = rt__get_fpctl();
+	if (mp->start_fn) {
+		rt__os_set_sigmask(~0ul); /* small stack: no handler of the program runs here */
+		mp->start_fn();
+	}
+	rt__os_set_sigmask(rt__os.sigmask); /* not the creator's, who may have changed its own */
+	rt__acquirep(mp->next_p);
+	mp->next_p = NULL;
+	rt__mstart();
+}
+
+struct thread_start {
+	struct rt__m *mp;
+	int error;
+};
+
+static void
+start_thread(void *arg)
+{
+	struct thread_start *s = arg;
+
+	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn != NULL);
+}
+
+static struct rt__m *
+alloc_m(void)
+{
+	rt__lock(&rt__sched.lock);
+	struct rt__m *mp = rt__sched.free_ms;
+	if (mp)
+		rt__sched.free_ms = mp->idle_link;
+	rt__unlock(&rt__sched.lock);
+	if (!mp)
+		return rt__persistent_alloc(sizeof *mp, RT_CACHE_LINE);
+	*mp = (struct rt__m){0};
+	return mp;
+}
+
+void
+rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning)
+{
+	struct thread_start s = {alloc_m(), 0};
+
+	s.mp->start_fn = fn;
+	s.mp->next_p = pp;
+	s.mp->spinning = spinning;
+	rt__mcommoninit(s.mp);
+	rt__on_thread(start_thread, &s);
+	if (s.error) {
+		rt__eprintf("runtime: failed to create new OS thread (have %d already; errno=%d)\n"
+			    "runtime: may need to increase max user processes (ulimit -u)\n",
+			    rt__sched.mcount - 1, s.error);
+		rt__throw("newosproc");
+	}
+}
+
+/* ---- idle Ms; sched.lock is held for the list itself ---- */
+
+static void
+mput(struct rt__m *mp)
+{
+	mp->idle_link = rt__sched.idle_ms;
+	rt__sched.idle_ms = mp;
+	rt__sched.nmidle++;
+	rt__checkdead();
+}
+
+static struct rt__m *
+mget(void)
+{
+	struct rt__m *mp = rt__sched.idle_ms;
+
+	if (mp) {
+		rt__sched.idle_ms = mp->idle_link;
+		rt__sched.nmidle--;
+	}
+	return mp;
+}
+
+/* Sleeps until somebody sets next_p and wakes this M; then has that P. */
+static void
+mpark(struct rt__m *mp)
+{
+	use_own_tp(mp);
+	rt__note_sleep(&mp->park);
+	rt__note_clear(&mp->park);
+	rt__acquirep(mp->next_p);
+	mp->next_p = NULL;
+}
+
+void
+rt__stopm(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->p || mp->spinning)
+		rt__throw("stopm: holding a P or spinning");
+	rt__lock(&rt__sched.lock);
+	mput(mp);
+	rt__unlock(&rt__sched.lock);
+	mpark(mp);
+}
+
+/* Runs pp, or an idle P if it is NULL, on an idle M or a new one. If spinning, the caller has
+ * counted it in nmspinning already. Callers that are no M, and ones without a P, may use it. */
+void
+rt__startm(struct rt__p *pp, bool spinning)
+{
+	rt__lock(&rt__sched.lock);
+	if (!pp)
+		pp = rt__pidle_get();
+	struct rt__m *mp = pp ? mget() : NULL;
+	rt__unlock(&rt__sched.lock);
+	if (!pp)
+		return;
+	if (!mp) {
+		rt__newm(NULL, pp, spinning);
+		return;
+	}
+	mp->spinning = spinning;
+	mp->next_p = pp;
+	rt__note_wakeup(&mp->park);
+}
+
+/* Whether to wake somebody for work that was just made visible. */
+static bool
+want_wake(void)
+{
+	rt__fence_seq_after_rmw(); /* the queue's store came with one; pairs with last_look */
+	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
+		return false;
+	if (rt__load_rlx(&rt__sched.npidle) != 0)
+		return true;
+	if (rt__load_rlx(&rt__sched.needspinning))
+		return false;
+	rt__store_rlx(&rt__sched.needspinning, 1u);
+	rt__fence_seq(); /* StoreLoad; pairs with last_look's, between npidle and needspinning */
+	return rt__load_rlx(&rt__sched.npidle) != 0;
+}
+
+void
+rt__wakep(void)
+{
+	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
+		return;
+	rt__lock(&rt__sched.lock);
+	struct rt__p *pp = rt__pidle_get();
+	rt__unlock(&rt__sched.lock);
+	if (pp)
+		rt__startm(pp, true);
+	else
+		rt__add_seq(&rt__sched.nmspinning, -1);
+}
+
+/* Passes on a P that its M cannot use now. */
+void
+rt__handoffp(struct rt__p *pp)
+{
+	bool stopping;
+
+	if (!rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0) {
+		rt__startm(pp, false);
+		return;
+	}
+	/* No thief and no idle P: others' work would wait for this one, so it goes stealing. */
+	if (rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) == 0 &&
+	    rt__cas_acqrel(&rt__sched.nmspinning, 0, 1)) {
+		rt__store_rlx(&rt__sched.needspinning, 0u);
+		rt__startm(pp, true);
+		return;
+	}
+	rt__lock(&rt__sched.lock);
+	stopping = rt__load_rlx(&rt__sched.gcwaiting) != 0;
+	if (stopping) {
+		pp->status = RT_P_GCSTOP;
+		if (--rt__sched.stopwait == 0)
+			rt__note_wakeup(&rt__sched.stopnote);
+	} else if (rt__sched.runq.n == 0) {
+		rt__pidle_put(pp);
+		pp = NULL;
+	}
+	rt__unlock(&rt__sched.lock);
+	if (!stopping && pp)
+		rt__startm(pp, false);
+}
+
+/* Gives the P to whoever stops the world, and sleeps. */
+void
+rt__gcstopm(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->spinning) {
+		mp->spinning = false;
+		if (rt__add_seq(&rt__sched.nmspinning, -1) < 0)
+			rt__throw("gcstopm: negative nmspinning");
+	}
+	struct rt__p *pp = rt__releasep();
+	rt__lock(&rt__sched.lock);
+	if (!rt__load_rlx(&rt__sched.gcwaiting)) { /* it is over already */
+		rt__unlock(&rt__sched.lock);
+		rt__acquirep(pp);
+		return;
+	}
+	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
+	if (--rt__sched.stopwait == 0)
+		rt__note_wakeup(&rt__sched.stopnote);
+	rt__unlock(&rt__sched.lock);
+	rt__stopm();
+}
+
+/* ---- locked Ms ---- */
+
+/* The M's own goroutine is not running: passes the P on and sleeps until it is handed over again,
+ * with a P, by whoever found that goroutine runnable. */
+void
+rt__stop_locked_m(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->p)
+		rt__handoffp(rt__releasep());
+	rt__lock(&rt__sched.lock);
+	rt__sched.nmidle_locked++;
+	rt__checkdead();
+	rt__unlock(&rt__sched.lock);
+	mpark(mp);
+}
+
+/* gp may run on its own M only: wakes that with our P, and sleeps. */
+void
+rt__start_locked_m(struct rt__g *gp)
+{
+	struct rt__m *owner = gp->locked_m;
+
+	rt__lock(&rt__sched.lock);
+	rt__sched.nmidle_locked--;
+	rt__unlock(&rt__sched.lock);
+	owner->next_p = rt__releasep();
+	rt__note_wakeup(&owner->park);
+	rt__stopm();
+}
+
+/* Ends this thread, whose locked goroutine has ended. The process's first thread cannot end
+ * without becoming a zombie that confuses ps and gdb: it sleeps for ever instead. */
+void
+rt__mexit(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	rt__handoffp(rt__releasep());
+	rt__lock(&rt__sched.lock);
+	rt__sched.mcount--;
+	for (struct rt__m **p = &rt__sched.all_ms; *p; p = &(*p)->all_link) {
+		if (*p == mp) {
+			*p = mp->all_link;
+			break;
+		}
+	}
+	rt__checkdead();
+	if (mp != &rt__m0) {
+		mp->idle_link = rt__sched.free_ms;
+		rt__sched.free_ms = mp;
+	}
+	use_own_tp(mp);
+	rt__setm_raw(&rt__m_foreign); /* mp may be in use by another thread from now on */
+	rt__unlock(&rt__sched.lock);
+	if (mp != &rt__m0)
+		rt__hooks.thread_exit();
+	for (;;) {
+		uint32_t never = 0;
+
+		rt__futex_wait(&never, 0, -1);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting and ending goroutines. Runs on the stack of the caller of rt_go, goroutine or not. */
+#include <rt/rt.h>
+
+#include "sched/sched_priv.h"
+
+#include "stack/stack.h"
+
+#define GOID_BATCH 16
+
+static uint64_t
+next_goid(struct rt__p *pp)
+{
+	if (!pp)
+		return rt__add_rlx(&rt__sched.goid_next, 1u);
+	if (pp->goid == pp->goid_end) {
+		pp->goid_end = rt__add_rlx(&rt__sched.goid_next, (uint64_t)GOID_BATCH);
+		pp->goid = pp->goid_end - GOID_BATCH;
+	}
+	return ++pp->goid;
+}
+
+/* Makes gp runnable for the first time. */
+static void
+launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
+{
+	struct rt__g *parent = rt__getg();
+
+	gp->sp = rt__frame_prepare(gp->stack_top, regs, &gp->pc);
+	gp->fpctl = rt__get_fpctl(); /* C11 7.6: a thread starts with its creator's */
+	gp->id = next_goid(pp);
+	gp->parent_id = parent ? parent->id : 0;
+	gp->start_pc = regs->fn;
+	gp->creator_pc = regs->pc;
+	gp->wait_reason = RT_WAIT_NONE;
+	rt__g_set_status(gp, RT_G_DEAD, RT_G_RUNNABLE);
+	if (pp)
+		rt__runq_put_p(pp, gp, true);
+	else
+		rt__globrunq_put(gp);
+	if (rt__sched.main_started)
+		rt__wakep();
+}
+
+struct rt__g *
+rt__newproc(const struct rt__go_regs *regs)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = rt__gfget(pp);
+
+	if (!gp)
+		gp = rt__newg(rt__stack_alloc());
+	launch(gp, regs, pp);
+	return gp;
+}
+
+void
+rt__newproc_main(void (*fn)(void), struct rt__stack stack)
+{
+	struct rt__go_regs regs = {.fn = (uintptr_t)fn};
+
+	launch(rt__newg(stack), &regs, rt__getm()->p);
+}
+
+void
+rt__main_started(void)
+{
+	rt__sched.main_started = true;
+}
+
+/* On g0: the goroutine is off its stack, which may be reused from now on. */
+static void
+goexit0(struct rt__g *gp)
+{
+	struct rt__m *mp = rt__getm();
+
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_DEAD);
+	rt__dropg();
+	if (gp->locked_m) {
+		/* The thread's state (namespaces, signal mask, ...) is not fit for others. */
+		gp->locked_m = NULL;
+		mp->locked_g = NULL;
+		rt__gfput(mp->p, gp);
+		rt__mexit();
+	}
+	rt__gfput(mp->p, gp);
+	rt__schedule();
+}
+
+void
+rt_goexit(void)
+{
+	struct rt__g *gp = rt__getg();
+
+	if (!gp)
+		rt__panic("rt_goexit on a thread that is not a goroutine");
+	rt__hooks.tls_finish(gp->tp);
+	rt__mcall(goexit0);
+	__builtin_unreachable();
+}

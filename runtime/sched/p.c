@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Ps: attaching them to Ms, the idle list, and procresize, the only way to change their number. */
+#include <rt/rt.h>
+
+#include "sched/sched_priv.h"
+
+#include "mem/mem.h"
+
+void
+rt__acquirep(struct rt__p *pp)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->p || pp->m)
+		rt__throw("acquirep: already in use");
+	mp->p = pp;
+	pp->m = mp;
+	rt__store_rlx(&pp->status, (uint32_t)RT_P_RUNNING);
+}
+
+struct rt__p *
+rt__releasep(void)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__p *pp = mp->p;
+
+	if (!pp || pp->m != mp)
+		rt__throw("releasep: invalid p state");
+	mp->p = NULL;
+	pp->m = NULL;
+	pp->old_m = mp;
+	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
+	return pp;
+}
+
+/* With sched.lock. An idle P has no local work: nobody would look there. */
+void
+rt__pidle_put(struct rt__p *pp)
+{
+	if (!rt__runq_empty(&pp->runq))
+		rt__throw("pidleput: P has non-empty run queue");
+	pp->link = rt__sched.idle_ps;
+	rt__sched.idle_ps = pp;
+	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle + 1);
+}
+
+/* With sched.lock. */
+struct rt__p *
+rt__pidle_get(void)
+{
+	struct rt__p *pp = rt__sched.idle_ps;
+
+	if (!pp)
+		return NULL;
+	rt__sched.idle_ps = pp->link;
+	pp->link = NULL;
+	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
+	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
+		rt__store_rlx(&rt__sched.sysmonwait, 0u);
+		rt__note_wakeup(&rt__sched.sysmonnote);
+	}
+	return pp;
+}
+
+/* ---- procresize ---- */
+
+/* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
+ * calls, an mcache, timers) is set up here. */
+static void
+p_init(struct rt__p *pp, int32_t id)
+{
+	pp->id = id;
+	pp->preempt = false;
+	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
+}
+
+/* A P that goes: its goroutines to the head of the global queue, in order; its free Gs to the
+ * global list. The struct stays, since an M without a P may still look at it. */
+static void
+p_destroy(struct rt__p *pp)
+{
+	struct rt__runq *q = &pp->runq;
+
+	/* From the tail, so that the queue's head ends up first; then next, before all of them. */
+	while (q->head != q->tail) {
+		q->tail--;
+		rt__gq_push(&rt__sched.runq, q->ring[q->tail % RT_RUNQ_SIZE]);
+	}
+	if (q->next) {
+		rt__gq_push(&rt__sched.runq, q->next);
+		q->next = NULL;
+	}
+	rt__gfpurge(pp);
+	rt__store_rlx(&pp->status, (uint32_t)RT_P_DEAD);
+}
+
+/* Makes all_ps hold at least n Ps. The old array is not freed: snapshots may still point to it. */
+static void
+grow(int32_t n)
+{
+	if (n > rt__sched.all_ps_cap) {
+		struct rt__p **all = rt__persistent_alloc((size_t)n * sizeof *all, sizeof *all);
+
+		for (int32_t i = 0; i < rt__sched.all_ps_len; i++)
+			all[i] = rt__sched.all_ps[i];
+		rt__sched.all_ps = all;
+		rt__sched.all_ps_cap = n;
+	}
+	for (; rt__sched.all_ps_len < n; rt__sched.all_ps_len++)
+		rt__sched.all_ps[rt__sched.all_ps_len] =
+			rt__persistent_alloc(sizeof(struct rt__p), RT_CACHE_LINE);
+}
+
+static uint32_t
+gcd(uint32_t a, uint32_t b)
+{
+	while (b) {
+		uint32_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+/* A new snapshot for n Ps: the array and the steal order. */
+static struct rt__ps *
+make_ps(int32_t n)
+{
+	struct rt__ps *ps = rt__persistent_alloc(sizeof *ps, _Alignof(struct rt__ps));
+
+	ps->n = n;
+	ps->p = rt__sched.all_ps;
+	ps->coprimes = rt__persistent_alloc((size_t)n * sizeof(uint32_t), sizeof(uint32_t));
+	for (uint32_t i = 1; i <= (uint32_t)n; i++)
+		if (gcd(i, (uint32_t)n) == 1)
+			ps->coprimes[ps->ncoprimes++] = i;
+	return ps;
+}
+
+/* Keeps the current P if it survives, else takes P 0: this M needs one to go on. */
+static void
+choose_own_p(int32_t n)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->p && mp->p->id < n) {
+		rt__store_rlx(&mp->p->status, (uint32_t)RT_P_RUNNING);
+		return;
+	}
+	if (mp->p) {
+		mp->p->m = NULL;
+		mp->p = NULL;
+	}
+	rt__sched.all_ps[0]->m = NULL;
+	rt__acquirep(rt__sched.all_ps[0]);
+}
+
+/*
+ * Changes the number of Ps to n, with the world stopped and sched.lock held (neither matters at
+ * boot). Returns the Ps that have local work, linked, for the caller to find Ms for; the others
+ * are idle.
+ */
+struct rt__p *
+rt__procresize(int32_t n)
+{
+	struct rt__ps *old = rt__sched.ps;
+	struct rt__p *runnable = NULL;
+
+	if (n <= 0)
+		rt__throw("procresize: invalid arg");
+	grow(n);
+	for (int32_t i = old ? old->n : 0; i < n; i++)
+		p_init(rt__sched.all_ps[i], i);
+	choose_own_p(n);
+	for (int32_t i = n; old && i < old->n; i++)
+		p_destroy(rt__sched.all_ps[i]);
+	for (int32_t i = n - 1; i >= 0; i--) {
+		struct rt__p *pp = rt__sched.all_ps[i];
+
+		if (pp == rt__getm()->p)
+			continue;
+		rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
+		if (rt__runq_empty(&pp->runq)) {
+			rt__pidle_put(pp);
+		} else {
+			pp->link = runnable;
+			runnable = pp;
+		}
+	}
+	rt__store_rel(&rt__sched.ps, make_ps(n)); /* pairs with the acquire of its readers */
+	return runnable;
+}

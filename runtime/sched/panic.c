@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A panic: misuse by the program, or its own wish. Nothing recovers from one yet. */
+#include <rt/rt.h>
+
+#include "sched/sched_priv.h"
+
+static RT_NORETURN void
+vpanic(const char *fmt, va_list ap)
+{
+	char msg[512];
+	const struct rt__g *gp = rt__getg();
+
+	rt__vformat(msg, sizeof msg, fmt, ap);
+	rt__eprintf("panic: %s\n", msg);
+	if (gp) {
+		rt__eprintf("\ngoroutine %lu [running]:\n", gp->id);
+		rt__hooks.explain_init(gp);
+	}
+	rt__os_exit(2);
+}
+
+void
+rt__panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vpanic(fmt, ap);
+}
+
+void
+rt_panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vpanic(fmt, ap);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched: floor 8. The scheduler: run queues, schedule, park and ready, Ms and Ps, stop the world.
+ * This header is all that higher floors see of it; sched_priv.h is for the files beside it.
+ */
+#ifndef RT_SCHED_H
+#define RT_SCHED_H
+
+#include "proc/proc.h"
+
+/* ---- boot ---- */
+
+/* Makes the calling thread M 0. */
+void rt__m0_init(void);
+/* Numbers m, seeds its random state and links it into the list of all Ms. */
+void rt__mcommoninit(struct rt__m *mp);
+/* Changes the number of Ps; the world is stopped. Returns Ps with local work. */
+struct rt__p *rt__procresize(int32_t n);
+/* Queues a new goroutine; see rt_go. */
+struct rt__g *rt__newproc(const struct rt__go_regs *regs);
+/* Queues the main goroutine, on its own large stack. */
+void rt__newproc_main(void (*fn)(void), struct rt__stack stack);
+/* Runs the scheduler on this thread; does not return. */
+RT_NORETURN void rt__mstart(void);
+/* From now on new goroutines may start further Ms. */
+void rt__main_started(void);
+/* Starts the monitor thread. */
+void rt__sysmon_start(void);
+void rt__set_maxmcount(int32_t n);
+
+/* ---- park and ready ---- */
+
+/*
+ * Parks the calling goroutine. Once it is off its stack and its status is waiting, unlock(gp, arg)
+ * runs on g0: it releases what protects the wait queue, and only then can somebody ready gp.
+ * If it returns false, gp runs on at once. NULL for nothing to release.
+ */
+typedef bool rt__unlock_fn(struct rt__g *gp, void *arg);
+void rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason);
+
+/* Makes a parked goroutine runnable, next on this P. Any thread may call it. */
+void rt__ready(struct rt__g *gp);
+
+/* ---- the rest ---- */
+
+/* Runs fn(arg) on the M's own stack and thread pointer, for libc calls that walk the list of
+ * threads. fn must not park, yield or use the caller's thread-locals. */
+void rt__on_thread(void (*fn)(void *), void *arg);
+
+/* Internal halves of rt_lock_os_thread: the runtime's own nesting. */
+void rt__lock_os_thread(void);
+void rt__unlock_os_thread(void);
+
+/* Prints a header line for each goroutine, gp first, as a traceback does. */
+void rt__print_goroutines(const struct rt__g *gp);
+
+/* Calls fn for each goroutine ever made, dead ones too. */
+void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
+
+/* "panic: TEXT", where it happened, exit status 2. */
+RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+
+#endif

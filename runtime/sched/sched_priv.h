@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of sched/ share. Who may do what:
+ *
+ *	sched.lock	the global run queue, the idle lists, the counts of Ms, stop-the-world state
+ *	a P's owner	its local queue's tail, its free Gs, its tick
+ *	everybody	steals from local queues, reads counts that are marked (a)
+ *
+ * Lock order: sched.lock before gfree.lock and allg.lock; none is held across a switch.
+ */
+#ifndef RT_SCHED_PRIV_H
+#define RT_SCHED_PRIV_H
+
+#include "os/os.h"
+#include "sched/sched.h"
+#include "sync/sync.h"
+
+/* All Ps and the order to steal from them in, as one immutable value: who has no P reads a
+ * snapshot, and no reader sees a count of one generation with an array of another. */
+struct rt__ps {
+	int32_t n;         /* gomaxprocs */
+	int32_t ncoprimes; /* numbers below n that are coprime to it */
+	struct rt__p **p;  /* n of them; dead Ps beyond stay allocated */
+	uint32_t *coprimes;
+};
+
+struct rt__sched {
+	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
+	struct rt__gqueue runq; /* (S), n also read without */
+	struct rt__m *idle_ms;  /* (S) */
+	int32_t nmidle;         /* (S) */
+	int32_t nmidle_locked;  /* (S) locked Ms that wait for their goroutine */
+	int32_t nmsys;          /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t mcount;         /* (S) Ms that exist */
+	int32_t mnext_id;       /* (S) */
+	int32_t maxmcount;      /* (S) */
+	struct rt__m *free_ms;  /* (S) structs of threads that have ended */
+	struct rt__m *all_ms;   /* (S) */
+	struct rt__p *idle_ps;  /* (S) */
+	int32_t stopwait;       /* (S) Ps still to stop */
+	struct rt__note stopnote;
+	struct rt__note sysmonnote;
+
+	_Alignas(RT_CACHE_LINE) int32_t nmspinning; /* (a) */
+	int32_t npidle;                             /* (S) writes, (a) reads */
+	uint32_t needspinning;                      /* (a) work turned up with no P idle */
+	uint32_t gcwaiting;                         /* (a) somebody stops the world */
+	uint32_t sysmonwait;                        /* (a) sysmon sleeps until woken */
+	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
+	bool main_started;                          /* (c) once main runs */
+
+	_Alignas(RT_CACHE_LINE) struct rt__ps *ps; /* (a) current snapshot */
+	struct rt__p **all_ps;                     /* (w) all Ps ever made */
+	int32_t all_ps_len, all_ps_cap;            /* (w) */
+	uint64_t goid_next;                        /* (a) */
+};
+extern struct rt__sched rt__sched;
+
+/* ---- gqueue.h in spirit: linked lists of Gs ---- */
+
+static inline void
+rt__gq_push_back(struct rt__gqueue *q, struct rt__g *gp)
+{
+	gp->link = NULL;
+	if (q->tail)
+		q->tail->link = gp;
+	else
+		q->head = gp;
+	q->tail = gp;
+	rt__store_rlx(&q->n, q->n + 1);
+}
+
+static inline void
+rt__gq_push(struct rt__gqueue *q, struct rt__g *gp)
+{
+	gp->link = q->head;
+	q->head = gp;
+	if (!q->tail)
+		q->tail = gp;
+	rt__store_rlx(&q->n, q->n + 1);
+}
+
+static inline struct rt__g *
+rt__gq_pop(struct rt__gqueue *q)
+{
+	struct rt__g *gp = q->head;
+
+	if (!gp)
+		return NULL;
+	q->head = gp->link;
+	if (!q->head)
+		q->tail = NULL;
+	gp->link = NULL;
+	rt__store_rlx(&q->n, q->n - 1);
+	return gp;
+}
+
+/* ---- runq.c ---- */
+
+/* Puts gp at the tail, or in the next slot, from which the old one moves to the tail. A full
+ * queue hands half of itself and the loser to *overflow: then true, and the caller puts those on
+ * the global queue. Owner only. */
+bool rt__runq_put(struct rt__runq *q, struct rt__g *gp, bool next, struct rt__gqueue *overflow);
+/* Takes the next slot (*inherit = true: it inherits the time slice) or the head. Owner only. */
+struct rt__g *rt__runq_get(struct rt__runq *q, bool *inherit);
+/* Moves the next slot to the tail, so that it waits its turn. Owner only. */
+bool rt__runq_kick_next(struct rt__runq *q, struct rt__gqueue *overflow);
+/* Moves half of victim's queue to q and returns one of them; owner of q only. */
+struct rt__g *rt__runq_steal(struct rt__runq *q, struct rt__runq *victim, bool take_next);
+/* Exact also while others push and pop: never true for a queue that was not empty throughout. */
+bool rt__runq_empty(struct rt__runq *q);
+
+/* Owner's own look: cheap, since nobody else adds. */
+static inline bool
+rt__runq_empty_owner(struct rt__runq *q)
+{
+	return rt__load_rlx(&q->head) == q->tail && !rt__load_rlx(&q->next);
+}
+
+/* ---- schedule.c ---- */
+RT_NORETURN void rt__schedule(void);
+RT_NORETURN void rt__execute(struct rt__g *gp, bool inherit);
+void rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next);
+void rt__globrunq_put(struct rt__g *gp);
+struct rt__g *rt__globrunq_get(struct rt__p *pp, int32_t max);
+void rt__dropg(void);
+
+/* ---- steal.c ---- */
+struct rt__g *rt__steal_work(struct rt__p *pp);
+/* Whether some P has work; for an M without a P. */
+bool rt__any_runq_has_work(const struct rt__ps *ps);
+
+/* ---- m.c ---- */
+void rt__stopm(void);
+void rt__startm(struct rt__p *pp, bool spinning);
+void rt__wakep(void);
+void rt__handoffp(struct rt__p *pp);
+void rt__become_spinning(struct rt__m *mp);
+void rt__gcstopm(void);
+void rt__stop_locked_m(void);
+void rt__start_locked_m(struct rt__g *gp);
+RT_NORETURN void rt__mexit(void);
+void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
+
+/* ---- p.c ---- */
+void rt__acquirep(struct rt__p *pp);
+struct rt__p *rt__releasep(void);
+/* With sched.lock held. */
+void rt__pidle_put(struct rt__p *pp);
+struct rt__p *rt__pidle_get(void);
+
+/* ---- g.c ---- */
+struct rt__g *rt__gfget(struct rt__p *pp);
+void rt__gfput(struct rt__p *pp, struct rt__g *gp);
+void rt__gfpurge(struct rt__p *pp);
+int32_t rt__gfree_global_count(void);
+struct rt__g *rt__newg(struct rt__stack stack);
+int32_t rt__allg_count(void);
+
+/* ---- deadlock.c ---- */
+/* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
+void rt__checkdead(void);
+
+/* ---- stw.c ---- */
+void rt__stop_the_world(void);
+void rt__start_the_world(int32_t procs);
+
+/* Asks every running P to end its slice. */
+void rt__preempt_all(void);
+
+static inline uint32_t
+rt__g_status(const struct rt__g *gp)
+{
+	return rt__load_rlx(&gp->status);
+}
+
+/* Status changes are made by who owns the goroutine, so a plain store is enough; what it was is
+ * checked, since a goroutine on two queues shows here first. */
+static inline void
+rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
+{
+	if (rt__unlikely(rt__load_rlx(&gp->status) != from))
+		rt__throw("sched: bad goroutine status");
+	rt__store_rlx(&gp->status, to);
+}
+
+/* xorshift64*, one state for each M. */
+static inline uint32_t
+rt__m_rand(struct rt__m *mp)
+{
+	uint64_t x = mp->rand;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	mp->rand = x;
+	return (uint32_t)((x * 0x2545f4914f6cdd1d) >> 32);
+}
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's loop: find a runnable goroutine, run it, until it parks, yields or ends.
+ * Everything here but the API at the end runs on g0, with a P unless said otherwise.
+ *
+ * Order of the search, as in Go: stop-the-world first; every 61st slice the global queue, for
+ * fairness; the local queue; the global queue; then, if there are not too many others at it,
+ * stealing; then the P is given up and the M sleeps.
+ *
+ * An M that looks for work without having any is "spinning", and counted. Who makes work visible
+ * (ready, newproc) wakes an M only if none spins; a spinning M that gives up therefore drops the
+ * count first and looks once more after: of the two, at least one sees the other. The argument is
+ * in m.c, its model in tests/model/spinning.pml.
+ *
+ * Rejected: Gosched onto the global queue, as Go has it: a lock for each yield, and the local
+ * queue's tail gives the same turn to everyone on this P, while stealing takes care of the others.
+ */
+#include <rt/rt.h>
+
+#include "sched/sched_priv.h"
+
+#define GLOBAL_EVERY 61
+
+struct rt__sched rt__sched;
+
+/* ---- queues ---- */
+
+/* Appends a list to the global queue. */
+static void
+globrunq_put_list(struct rt__gqueue *list)
+{
+	rt__lock(&rt__sched.lock);
+	for (struct rt__g *gp; (gp = rt__gq_pop(list));)
+		rt__gq_push_back(&rt__sched.runq, gp);
+	rt__unlock(&rt__sched.lock);
+}
+
+void
+rt__globrunq_put(struct rt__g *gp)
+{
+	rt__lock(&rt__sched.lock);
+	rt__gq_push_back(&rt__sched.runq, gp);
+	rt__unlock(&rt__sched.lock);
+}
+
+void
+rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
+{
+	struct rt__gqueue overflow = {0};
+
+	if (rt__unlikely(rt__runq_put(&pp->runq, gp, next, &overflow)))
+		globrunq_put_list(&overflow);
+}
+
+/* Takes a fair share of the global queue, at most max: returns one, puts the rest on pp's queue.
+ * With sched.lock held. */
+struct rt__g *
+rt__globrunq_get(struct rt__p *pp, int32_t max)
+{
+	struct rt__gqueue none = {0};
+	int32_t n = rt__sched.runq.n / rt__sched.ps->n + 1;
+
+	if (n > rt__sched.runq.n)
+		n = rt__sched.runq.n;
+	if (n > max)
+		n = max;
+	struct rt__g *gp = rt__gq_pop(&rt__sched.runq);
+	/* The local queue is empty or a single one is asked for: no overflow. */
+	while (--n > 0)
+		rt__runq_put(&pp->runq, rt__gq_pop(&rt__sched.runq), false, &none);
+	return gp;
+}
+
+static struct rt__g *
+globrunq_try(struct rt__p *pp, int32_t max)
+{
+	struct rt__g *gp = NULL;
+
+	if (rt__load_rlx(&rt__sched.runq.n) == 0)
+		return NULL;
+	rt__lock(&rt__sched.lock);
+	if (rt__sched.runq.n > 0)
+		gp = rt__globrunq_get(pp, max);
+	rt__unlock(&rt__sched.lock);
+	return gp;
+}
+
+/* ---- running ---- */
+
+/* Takes the M off its goroutine; the goroutine is no longer this thread's to touch once it is on
+ * a queue. */
+void
+rt__dropg(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	mp->curg->m = NULL;
+	mp->curg = NULL;
+}
+
+/* Runs gp. With inherit, it goes on in the time slice of the one before. */
+void
+rt__execute(struct rt__g *gp, bool inherit)
+{
+	struct rt__m *mp = rt__getm();
+
+	gp->m = mp;
+	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
+	if (!inherit)
+		rt__store_rlx(&mp->p->sched_tick, mp->p->sched_tick + 1);
+	rt__gogo(gp);
+}
+
+/* The local queue. Goroutines that ready each other share one slice through the next slot; when
+ * sysmon has found that slice too long, the next one has to queue up behind the others. */
+static struct rt__g *
+local_get(struct rt__p *pp, bool *inherit)
+{
+	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
+		struct rt__gqueue overflow = {0};
+
+		rt__store_rlx(&pp->preempt, false);
+		if (rt__runq_kick_next(&pp->runq, &overflow))
+			globrunq_put_list(&overflow);
+	}
+	return rt__runq_get(&pp->runq, inherit);
+}
+
+/* Work without stealing. */
+static struct rt__g *
+find_near(struct rt__p *pp, bool *inherit)
+{
+	struct rt__g *gp;
+
+	*inherit = false;
+	if (rt__unlikely(pp->sched_tick % GLOBAL_EVERY == 0)) {
+		gp = globrunq_try(pp, 1);
+		if (gp)
+			return gp;
+	}
+	gp = local_get(pp, inherit);
+	return gp ? gp : globrunq_try(pp, RT_RUNQ_SIZE / 2);
+}
+
+/* Stealing, if this M spins already or fewer than half of the busy Ps have a thief. */
+static struct rt__g *
+find_far(struct rt__m *mp)
+{
+	int32_t busy = rt__load_acq(&rt__sched.ps)->n - rt__load_rlx(&rt__sched.npidle);
+
+	if (!mp->spinning && 2 * rt__load_rlx(&rt__sched.nmspinning) >= busy)
+		return NULL;
+	rt__become_spinning(mp);
+	return rt__steal_work(mp->p);
+}
+
+/* Gives the P up, unless work has turned up: then that. */
+static struct rt__g *
+give_up_p(struct rt__m *mp, bool *still_have_p)
+{
+	struct rt__g *gp = NULL;
+
+	rt__lock(&rt__sched.lock);
+	*still_have_p = rt__load_rlx(&rt__sched.gcwaiting) != 0; /* the P is for the stopper */
+	if (!*still_have_p && rt__sched.runq.n > 0)
+		gp = rt__globrunq_get(mp->p, RT_RUNQ_SIZE / 2);
+	if (!*still_have_p && !gp)
+		rt__pidle_put(rt__releasep());
+	rt__unlock(&rt__sched.lock);
+	return gp;
+}
+
+/*
+ * The idler's half of the hand-over with rt__wakep, after the P was put on the idle list: stop
+ * spinning, then look once more at all queues, if this M spun (who made work visible relied on
+ * it) or somebody found work with no P idle (and could wake nobody). True if there is work and
+ * the M has got a P again.
+ */
+static bool
+last_look(struct rt__m *mp)
+{
+	bool was_spinning = mp->spinning;
+
+	mp->spinning = false;
+	if (was_spinning && rt__add_seq(&rt__sched.nmspinning, -1) < 0)
+		rt__throw("findrunnable: negative nmspinning");
+	/* StoreLoad between nmspinning and npidle above and the loads below; pairs with the fence
+	 * in rt__wakep. */
+	rt__fence_seq();
+	if (!was_spinning && !rt__load_rlx(&rt__sched.needspinning))
+		return false;
+	if (!rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)) &&
+	    rt__load_rlx(&rt__sched.runq.n) == 0)
+		return false;
+	rt__lock(&rt__sched.lock);
+	struct rt__p *pp = rt__pidle_get();
+	rt__unlock(&rt__sched.lock);
+	if (!pp)
+		return false; /* whoever took the last idle P looks for work with it */
+	rt__acquirep(pp);
+	rt__become_spinning(mp);
+	return true;
+}
+
+/* A goroutine to run; sleeps until there is one. */
+static struct rt__g *
+find_runnable(bool *inherit)
+{
+	struct rt__m *mp = rt__getm();
+	bool have_p;
+
+	for (;;) {
+		if (rt__unlikely(rt__load_acq(&rt__sched.gcwaiting))) {
+			rt__gcstopm();
+			continue;
+		}
+		struct rt__g *gp = find_near(mp->p, inherit);
+		if (!gp)
+			gp = find_far(mp);
+		if (!gp)
+			gp = give_up_p(mp, &have_p);
+		if (gp)
+			return gp;
+		if (!have_p && !last_look(mp))
+			rt__stopm();
+	}
+}
+
+/* This M has found work: it stops spinning, and as the last to do so it starts another, so that
+ * work that comes up now is found too. */
+static void
+reset_spinning(struct rt__m *mp)
+{
+	mp->spinning = false;
+	if (rt__add_seq(&rt__sched.nmspinning, -1) < 0)
+		rt__throw("schedule: negative nmspinning");
+	rt__wakep();
+}
+
+void
+rt__schedule(void)
+{
+	struct rt__m *mp = rt__getm();
+	bool inherit;
+
+	for (;;) {
+		if (rt__unlikely(mp->locked_g)) {
+			rt__stop_locked_m();
+			rt__execute(mp->locked_g, false);
+		}
+		struct rt__g *gp = find_runnable(&inherit);
+		if (mp->spinning)
+			reset_spinning(mp);
+		if (rt__likely(!gp->locked_m))
+			rt__execute(gp, inherit);
+		rt__start_locked_m(gp); /* hands the P over and sleeps */
+	}
+}
+
+/* ---- yield, park, ready ---- */
+
+static void
+gosched_m(struct rt__g *gp)
+{
+	struct rt__p *pp = rt__getm()->p;
+
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);
+	rt__dropg();
+	rt__runq_put_p(pp, gp, false);
+	rt__schedule();
+}
+
+void
+rt_gosched(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (!mp->curg) {
+		rt__os_yield();
+		return;
+	}
+	if (rt__runq_empty_owner(&mp->p->runq) && rt__load_rlx(&rt__sched.runq.n) == 0 &&
+	    !rt__load_rlx(&rt__sched.gcwaiting))
+		return; /* the search would come back to the caller */
+	rt__mcall(gosched_m);
+}
+
+/* What park_m needs from rt__park; lives in the frame of the parking goroutine, which is intact
+ * until unlock has run. */
+struct park_args {
+	rt__unlock_fn *unlock;
+	void *arg;
+};
+
+static void
+park_m(struct rt__g *gp)
+{
+	struct park_args *args = gp->link_arg;
+	rt__unlock_fn *unlock = args->unlock;
+	void *arg = args->arg;
+
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_WAITING);
+	rt__dropg();
+	/* The context is saved (rt__mcall) and the status set: from the moment that unlock lets go
+	 * of the wait queue, another thread may ready and run gp. tests/model/park.pml. */
+	if (unlock && !unlock(gp, arg)) {
+		rt__g_set_status(gp, RT_G_WAITING, RT_G_RUNNABLE);
+		rt__execute(gp, true);
+	}
+	rt__schedule();
+}
+
+void
+rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+{
+	struct park_args args = {unlock, arg};
+	struct rt__g *gp = rt__getg();
+
+	gp->wait_reason = reason;
+	gp->link_arg = &args;
+	rt__mcall(park_m);
+}
+
+void
+rt__ready(struct rt__g *gp)
+{
+	struct rt__p *pp = rt__getm()->p;
+
+	rt__g_set_status(gp, RT_G_WAITING, RT_G_RUNNABLE);
+	if (pp)
+		rt__runq_put_p(pp, gp, true);
+	else
+		rt__globrunq_put(gp);
+	rt__wakep();
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stacks are reserved and never move, since C has no maps of the pointers into them; the kernel
+ * commits a page when it is first touched. Ordinary stacks are slots of one size in arenas, side
+ * by side, so that eight of them share a page of page tables, with one guard page at the low end
+ * of each slot. A guard is a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13), which
+ * splits no mapping; before, it is mprotect, of which a process has about 32,000 (max_map_count).
+ *
+ * Transparent huge pages are off in arenas: with them, the first touch would commit 2 MiB.
+ *
+ * Rejected: mmap for each stack (two mappings each, and 6 us); growing by copying, as Go does.
+ */
+#include "stack/stack.h"
+
+#include "os/os.h"
+
+#define ARENA_SIZE (64ul << 20)
+
+static struct {
+	struct rt__lock lock;
+	size_t slot;       /* bytes of a slot, a power of two */
+	uintptr_t at, end; /* rest of the current arena */
+} stacks;
+
+void
+rt__stackinit(size_t size)
+{
+	stacks.slot = size ? size : RT_STACK_DEFAULT;
+}
+
+static void
+out_of_stacks(size_t size)
+{
+	rt__eprintf("runtime: cannot reserve a goroutine stack of %zu bytes\n"
+		    "runtime: may need to raise the address space limit (ulimit -v) or "
+		    "vm.max_map_count\n",
+		    size);
+	rt__throw("out of memory (goroutine stack)");
+}
+
+/* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
+static uintptr_t
+reserve(size_t *size, size_t min)
+{
+	for (; *size >= min; *size /= 2) {
+		void *p = rt__os_reserve(*size);
+
+		if (p) {
+			rt__os_no_huge_pages(p, *size);
+			return (uintptr_t)p;
+		}
+	}
+	return 0;
+}
+
+/* The next slot, with stacks.lock held; 0 without address space. */
+static uintptr_t
+next_slot(void)
+{
+	if (stacks.at == stacks.end) {
+		size_t size = ARENA_SIZE > stacks.slot ? ARENA_SIZE : stacks.slot;
+
+		stacks.at = reserve(&size, stacks.slot);
+		if (!stacks.at)
+			return stacks.end = 0;
+		stacks.end = stacks.at + size;
+	}
+	uintptr_t lo = stacks.at;
+	stacks.at += stacks.slot;
+	return lo;
+}
+
+struct rt__stack
+rt__stack_alloc(void)
+{
+	rt__lock(&stacks.lock);
+	uintptr_t lo = next_slot();
+	rt__unlock(&stacks.lock);
+	if (!lo || rt__os_guard((void *)lo, rt__os.page_size) < 0)
+		out_of_stacks(stacks.slot);
+	return (struct rt__stack){lo + rt__os.page_size, lo + stacks.slot};
+}
+
+struct rt__stack
+rt__stack_alloc_main(void)
+{
+	size_t size = RT_ALIGN_UP(RT_STACK_MAIN, rt__os.page_size);
+	uintptr_t lo = reserve(&size, RT_STACK_DEFAULT);
+
+	size &= ~(rt__os.page_size - 1);
+	if (!lo || rt__os_guard((void *)lo, rt__os.page_size) < 0)
+		rt__die_at_boot(
+			"no address space for the main goroutine's stack (%lu KiB at least); "
+			"raise the limit with `ulimit -v unlimited`",
+			RT_STACK_DEFAULT >> 10);
+	return (struct rt__stack){lo + rt__os.page_size, lo + size};
+}
