@@ -21,6 +21,8 @@
 #define rt__unlikely(x) __builtin_expect(!!(x), 0)
 
 #define RT_CACHE_LINE 64
+/* Large zeroed data behind all other (rt0.ld), so that the small variables share their pages. */
+#define RT_COLD_BSS __attribute__((section(".bss.rt0_cold")))
 #define RT_ALIGN_UP(n, a) (((n) + (a)-1) & ~((uintptr_t)(a)-1))
 #define RT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

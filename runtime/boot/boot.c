@@ -83,7 +83,7 @@ schedinit(void)
 	rt__set_maxmcount(MAX_MS);
 	rt__stackinit(rt__env_stack_size());
 	rt__mallocinit();
-	rt__m0_init();
+	rt__m0_init(rt__libc_first_tid());
 	rt__mcommoninit(&rt__m0);
 	rt__goargs();
 	rt__goenvs();
@@ -94,14 +94,20 @@ schedinit(void)
 		rt__throw("unknown runnable goroutine during bootstrap");
 }
 
-/* Goroutine 1. It keeps the process's first thread to itself while initializers run. */
+/*
+ * Goroutine 1. It keeps the process's first thread to itself while initializers run.
+ *
+ * Go starts its monitor thread here. Ours starts with the first rt_go: with one goroutine there
+ * is no P to take back for another, while a second thread would cost a small program a fifth of
+ * its start-up time, turn libc's locking on, and make calls fail that want a process of one
+ * thread, such as unshare(CLONE_NEWUSER).
+ */
 static void
 runtime_main(void)
 {
 	int (*volatile user_main)(int, char **, char **) = main;
 
-	rt__main_started(); /* from now on newproc may start Ms */
-	rt__sysmon_start();
+	rt__main_started(); /* from now on newproc may start Ms; the first to come also sysmon */
 	rt__lock_os_thread();
 	rt__init_load();
 	rt__init_note_start();

@@ -90,7 +90,7 @@ rt__init_load(void)
 void
 rt__init_note_start(void)
 {
-	init.start_ns = rt__nanotime();
+	init.start_ns = rt__nanotime_once();
 }
 
 const char *

@@ -23,3 +23,9 @@ rt__libc_check(const unsigned long *auxv, size_t page_size)
 	if (wrong)
 		rt__die_at_boot("this libc is not musl 1.2.3 to 1.2.6: %s differs", wrong);
 }
+
+int32_t
+rt__libc_first_tid(void)
+{
+	return musl_self()->tid;
+}

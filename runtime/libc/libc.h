@@ -11,6 +11,9 @@
 /* Compares musl's private data with what the kernel told us; ends the program if they differ. */
 void rt__libc_check(const unsigned long *auxv, size_t page_size);
 
+/* The kernel's thread id of the first thread, as libc has noted it. */
+int32_t rt__libc_first_tid(void);
+
 /* tls.c: a goroutine as musl sees it, a thread with a struct pthread of its own. See rt__hooks. */
 size_t rt__tls_size(void);
 void *rt__tls_make(void *mem, uint32_t number, struct rt__stack stack);

@@ -15,7 +15,7 @@ RT_NORETURN void __pthread_exit(void *);
 /* For a thread whose frames are known and small, and that runs no handler of the program: in .bss,
  * which saves three system calls at the start of each program. */
 #define SMALL_STACK 16384
-static _Alignas(64) char small_stack[SMALL_STACK];
+static _Alignas(64) RT_COLD_BSS char small_stack[SMALL_STACK];
 
 /* Called with the thread's own pointer in place (rt__on_thread). */
 int

@@ -7,10 +7,10 @@
 #include "os/os.h"
 #include "sync/sync.h"
 
-#define FIRST_BLOCK (16u << 10)
+#define FIRST_BLOCK (8u << 10)
 #define NEXT_BLOCK (256u << 10)
 
-static _Alignas(RT_CACHE_LINE) char first_block[FIRST_BLOCK];
+static _Alignas(RT_CACHE_LINE) RT_COLD_BSS char first_block[FIRST_BLOCK];
 
 static struct {
 	struct rt__lock lock;

@@ -3,13 +3,25 @@
 #include "os/os.h"
 #include "os/sysnum.h"
 
+static void *
+reserve(size_t size, long flags)
+{
+	long p = rt__syscall6(SYS_mmap, 0, (long)size, RT_PROT_READ | RT_PROT_WRITE,
+			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE | flags, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
 void *
 rt__os_reserve(size_t size)
 {
-	long p = rt__syscall6(SYS_mmap, 0, (long)size, RT_PROT_READ | RT_PROT_WRITE,
-			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE, -1, 0);
+	return reserve(size, 0);
+}
 
-	return p < 0 && p > -4096 ? NULL : (void *)p;
+void *
+rt__os_reserve_stack(size_t size)
+{
+	return reserve(size, RT_MAP_GROWSDOWN);
 }
 
 void

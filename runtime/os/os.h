@@ -83,7 +83,8 @@ int rt__cgroup_parse_quota(const char *quota, const char *period);
 
 /* ---- clock.c ---- */
 
-int64_t rt__nanotime(void); /* CLOCK_MONOTONIC, nanoseconds */
+int64_t rt__nanotime(void);      /* CLOCK_MONOTONIC, nanoseconds */
+int64_t rt__nanotime_once(void); /* the same, cheaper where it is the only call */
 void rt__os_sleep(int64_t ns);
 
 /* ---- futex.c ---- */
@@ -97,6 +98,9 @@ void rt__futex_wake(uint32_t *addr, int count);
 /* Reserves zeroed memory, committed by touch and not counted against overcommit where the kernel
  * allows. The address is a multiple of a page. Returns NULL when there is none. */
 void *rt__os_reserve(size_t size);
+/* The same for one large stack: the kernel keeps a gap of 1 MiB below it free of other mappings
+ * (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
+void *rt__os_reserve_stack(size_t size);
 void rt__os_release(void *p, size_t size);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);

@@ -120,8 +120,8 @@ struct rt__runq {
 	struct rt__g *ring[RT_RUNQ_SIZE];      /* (a) */
 };
 
+/* The queue is last: of a P that has run little, only the first lines have been touched. */
 struct rt__p {
-	struct rt__runq runq;
 	int32_t id;                /* (c) */
 	uint32_t status;           /* (a) enum rt__p_status */
 	uint32_t sched_tick;       /* (p) grows with each time slice */
@@ -133,6 +133,7 @@ struct rt__p {
 	uint64_t goid, goid_end;   /* (p) batch of goroutine ids */
 	uint32_t sysmon_tick;      /* sysmon: sched_tick when last looked at */
 	int64_t sysmon_when;       /* sysmon: and when that was */
+	struct rt__runq runq;
 };
 
 extern struct rt__m rt__m0;        /* the process's first thread */

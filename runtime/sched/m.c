@@ -90,12 +90,12 @@ rt__set_maxmcount(int32_t n)
 }
 
 void
-rt__m0_init(void)
+rt__m0_init(int32_t tid)
 {
 	rt__m0.self = &rt__m0;
 	rt__setm_raw(&rt__m0);
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
-	rt__m0.tid = rt__os_getpid();
+	rt__m0.tid = tid;
 	rt__m0.fpctl = rt__get_fpctl();
 }
 

@@ -20,6 +20,17 @@ next_goid(struct rt__p *pp)
 	return ++pp->goid;
 }
 
+/* Until there is a second goroutine, a program is like any other: no thread but its own. */
+static void
+second_goroutine(void)
+{
+	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_BOOT)
+		return; /* the main goroutine itself */
+	if (rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, (uint32_t)RT_STAGE_FULL))
+		rt__sysmon_start();
+	rt__wakep();
+}
+
 /* Makes gp runnable for the first time. */
 static void
 launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
@@ -38,8 +49,10 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 		rt__runq_put_p(pp, gp, true);
 	else
 		rt__globrunq_put(gp);
-	if (rt__sched.main_started)
+	if (rt__likely(rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL))
 		rt__wakep();
+	else
+		second_goroutine();
 }
 
 struct rt__g *
@@ -65,7 +78,7 @@ rt__newproc_main(void (*fn)(void), struct rt__stack stack)
 void
 rt__main_started(void)
 {
-	rt__sched.main_started = true;
+	rt__store_rlx(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE);
 }
 
 /* On g0: the goroutine is off its stack, which may be reused from now on. */

@@ -10,8 +10,8 @@
 
 /* ---- boot ---- */
 
-/* Makes the calling thread M 0. */
-void rt__m0_init(void);
+/* Makes the calling thread M 0; tid is its kernel thread id. */
+void rt__m0_init(int32_t tid);
 /* Numbers m, seeds its random state and links it into the list of all Ms. */
 void rt__mcommoninit(struct rt__m *mp);
 /* Changes the number of Ps; the world is stopped. Returns Ps with local work. */
@@ -22,10 +22,8 @@ struct rt__g *rt__newproc(const struct rt__go_regs *regs);
 void rt__newproc_main(void (*fn)(void), struct rt__stack stack);
 /* Runs the scheduler on this thread; does not return. */
 RT_NORETURN void rt__mstart(void);
-/* From now on new goroutines may start further Ms. */
+/* From now on newproc may start Ms; the first goroutine besides main also starts sysmon. */
 void rt__main_started(void);
-/* Starts the monitor thread. */
-void rt__sysmon_start(void);
 void rt__set_maxmcount(int32_t n);
 
 /* ---- park and ready ---- */

@@ -15,6 +15,13 @@
 #include "sched/sched.h"
 #include "sync/sync.h"
 
+/* How far the program has come, as newproc sees it. */
+enum rt__stage {
+	RT_STAGE_BOOT,   /* the main goroutine is not running: no Ms but the first */
+	RT_STAGE_SINGLE, /* it is alone: nobody to share a P with, nothing to monitor */
+	RT_STAGE_FULL,   /* other goroutines exist: sysmon runs, Ms are started as needed */
+};
+
 /* All Ps and the order to steal from them in, as one immutable value: who has no P reads a
  * snapshot, and no reader sees a count of one generation with an array of another. */
 struct rt__ps {
@@ -47,7 +54,7 @@ struct rt__sched {
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
 	uint32_t sysmonwait;                        /* (a) sysmon sleeps until woken */
 	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
-	bool main_started;                          /* (c) once main runs */
+	uint32_t stage;                             /* (a) enum rt__stage */
 
 	_Alignas(RT_CACHE_LINE) struct rt__ps *ps; /* (a) current snapshot */
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
@@ -160,6 +167,9 @@ int32_t rt__allg_count(void);
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
 void rt__checkdead(void);
+
+/* ---- sysmon.c ---- */
+void rt__sysmon_start(void);
 
 /* ---- stw.c ---- */
 void rt__stop_the_world(void);

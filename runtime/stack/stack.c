@@ -6,7 +6,9 @@
  * of each slot. A guard is a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13), which
  * splits no mapping; before, it is mprotect, of which a process has about 32,000 (max_map_count).
  *
- * Transparent huge pages are off in arenas: with them, the first touch would commit 2 MiB.
+ * Main's stack, the only large one, is a mapping of its own that the kernel keeps a gap below.
+ *
+ * Transparent huge pages are off: with them, the first touch would commit 2 MiB.
  *
  * Rejected: mmap for each stack (two mappings each, and 6 us); growing by copying, as Go does.
  */
@@ -40,10 +42,10 @@ out_of_stacks(size_t size)
 
 /* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
 static uintptr_t
-reserve(size_t *size, size_t min)
+reserve(void *(*how)(size_t), size_t *size, size_t min)
 {
 	for (; *size >= min; *size /= 2) {
-		void *p = rt__os_reserve(*size);
+		void *p = how(*size);
 
 		if (p) {
 			rt__os_no_huge_pages(p, *size);
@@ -60,7 +62,7 @@ next_slot(void)
 	if (stacks.at == stacks.end) {
 		size_t size = ARENA_SIZE > stacks.slot ? ARENA_SIZE : stacks.slot;
 
-		stacks.at = reserve(&size, stacks.slot);
+		stacks.at = reserve(rt__os_reserve, &size, stacks.slot);
 		if (!stacks.at)
 			return stacks.end = 0;
 		stacks.end = stacks.at + size;
@@ -85,13 +87,12 @@ struct rt__stack
 rt__stack_alloc_main(void)
 {
 	size_t size = RT_ALIGN_UP(RT_STACK_MAIN, rt__os.page_size);
-	uintptr_t lo = reserve(&size, RT_STACK_DEFAULT);
+	uintptr_t lo = reserve(rt__os_reserve_stack, &size, RT_STACK_DEFAULT);
 
+	if (!lo)
+		rt__die_at_boot("no address space for the main goroutine's stack (%lu KiB at least); "
+				"raise the limit with `ulimit -v unlimited`",
+				RT_STACK_DEFAULT >> 10);
 	size &= ~(rt__os.page_size - 1);
-	if (!lo || rt__os_guard((void *)lo, rt__os.page_size) < 0)
-		rt__die_at_boot(
-			"no address space for the main goroutine's stack (%lu KiB at least); "
-			"raise the limit with `ulimit -v unlimited`",
-			RT_STACK_DEFAULT >> 10);
-	return (struct rt__stack){lo + rt__os.page_size, lo + size};
+	return (struct rt__stack){lo, lo + size};
 }
