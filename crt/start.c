@@ -90,7 +90,7 @@ apply_relr(const struct image *im)
 	uintptr_t *where = NULL;
 
 	for (; r < end; r++) {
-		if ((*r & 1) == 0) {
+		if ((*r & 1) == 0 || !where) {
 			where = (uintptr_t *)(im->base + *r);
 			*where++ += im->base;
 			continue;

@@ -3,11 +3,11 @@
  * x86-64 Linux: the entry point. The kernel jumps here with
  *
  *	rsp	16-aligned: argc, argv[0] ... NULL, envp[0] ... NULL, auxv
- *	rdx	a function for atexit, from a dynamic linker; 0 and of no meaning in a static program
+ *	rdx	a function for atexit, from a dynamic linker; without meaning in a static program
  *
  * and nothing else that may be relied on. rbp = 0 ends the chain of frame pointers, and the
  * undefined rip ends backtraces that go by the CFI. _start is here for tools and scripts that
- * want that name; the ELF entry is _rt0_amd64_linux (rt0.ld says so).
+ * want that name; the ELF entry is _rt0_amd64_linux (rt0-cc says so).
  */
 	.section .note.GNU-stack,"",@progbits
 
@@ -51,7 +51,7 @@ _rt0_amd64:
 	movq	%rsp, %rdi
 	.weak	_DYNAMIC
 	.hidden	_DYNAMIC
-	leaq	_DYNAMIC(%rip), %rsi		/* 0 in a program that is not position-independent */
+	leaq	_DYNAMIC(%rip), %rsi	/* 0 in a program that is not position-independent */
 	andq	$-16, %rsp
 	call	rt__start_c
 	hlt

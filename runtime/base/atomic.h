@@ -15,6 +15,8 @@
 #define rt__store_rel(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define rt__store_seq(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 
+#define rt__xchg_acq(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define rt__xchg_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define rt__xchg_acqrel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 
 #define rt__add_rlx(p, v) __atomic_add_fetch((p), (v), __ATOMIC_RELAXED)
@@ -26,10 +28,10 @@
 #define rt__cas_rel(p, old, new) rt__cas(p, old, new, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 #define rt__cas_acqrel(p, old, new) rt__cas(p, old, new, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 #define rt__cas_seq(p, old, new) rt__cas(p, old, new, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
-#define rt__cas(p, old, new, ok, fail)                                          \
-	__extension__({                                                         \
-		__typeof__(*(p)) rt_old_ = (old);                               \
-		__atomic_compare_exchange_n((p), &rt_old_, (new), 0, ok, fail); \
+#define rt__cas(p, old, new, ok, fail)                                                             \
+	__extension__({                                                                            \
+		__typeof__(*(p)) rt_old_ = (old);                                                  \
+		__atomic_compare_exchange_n((p), &rt_old_, (new), 0, ok, fail);                    \
 	})
 
 /* Orders earlier stores before later loads (Dekker); each use cites its argument. The second form

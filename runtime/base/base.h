@@ -26,6 +26,15 @@
 #define RT_ALIGN_UP(n, a) (((n) + (a)-1) & ~((uintptr_t)(a)-1))
 #define RT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The words of sync/'s locks and notes: here, since structs of lower floors contain them. */
+struct rt__lock {
+	uint32_t state; /* 0 free, 1 held, 2 held and perhaps waited for */
+};
+
+struct rt__note {
+	uint32_t fired;
+};
+
 /*
  * Formats like printf into buf and returns the length that the whole text has; the text is cut
  * to size - 1 bytes and always terminated. Knows %s %c %d %i %u %x %p %% with l, ll, z and, for

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "libc/libc.h"
 
 #include "libc/musl.h"
 #include "os/os.h"
-#include "os/sysnum.h"
 #include "sched/sched.h"
 
 MUSL_HIDDEN void __synccall(void (*fn)(void *), void *arg);

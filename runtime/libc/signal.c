@@ -10,18 +10,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <sys/syscall.h>
 
 #include "libc/libc.h"
 
 #include "os/os.h"
-#include "os/sysnum.h"
 
 /* Blocks all signals and returns the old mask: between asking for the tid and using it, the
  * goroutine stays on its thread, but a handler could move it. */
 static int
 signal_this_thread(int sig)
 {
-	uint64_t all = ~0ul, old;
+	uint64_t all = ~0ul, old = 0;
 
 	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
 	long r = rt__syscall3(SYS_tkill, rt__os_gettid(), sig, 0);

@@ -22,7 +22,7 @@ rt__nanotime(void)
 int64_t
 rt__nanotime_once(void)
 {
-	struct timespec ts;
+	struct timespec ts = {0, 0};
 
 	rt__syscall3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;

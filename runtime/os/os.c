@@ -40,7 +40,7 @@ count_large_mask(void)
 static int
 count_cpus(void)
 {
-	unsigned long mask[16]; /* 1024 CPUs */
+	unsigned long mask[16] = {0}; /* 1024 CPUs */
 	int n = count_mask(mask, sizeof mask);
 
 	if (n < 0)

@@ -11,7 +11,7 @@ const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_EXIT] = "panicwait",
 };
 
-#define CHECK(what, type, field) \
+#define CHECK(what, type, field)                                                                   \
 	_Static_assert(offsetof(type, field) == (what), "arch offsets: " #what)
 
 CHECK(RT_G_SP, struct rt__g, sp);
@@ -23,5 +23,5 @@ CHECK(RT_M_CURG, struct rt__m, curg);
 CHECK(RT_M_G0_SP, struct rt__m, g0_sp);
 CHECK(RT_M_TP_NOW, struct rt__m, tp_now);
 CHECK(RT_M_FPCTL, struct rt__m, fpctl);
-_Static_assert(sizeof(struct rt__g) <= 3 * RT_CACHE_LINE, "a G should fit in three lines");
+_Static_assert(sizeof(struct rt__g) <= 3ul * RT_CACHE_LINE, "a G should fit in three lines");
 _Static_assert((RT_RUNQ_SIZE & (RT_RUNQ_SIZE - 1)) == 0, "the run queue indexes by mask");

@@ -18,7 +18,6 @@
 
 #include "arch/arch.h"
 #include "base/base.h"
-#include "sync/sync.h"
 
 struct rt__m;
 struct rt__p;

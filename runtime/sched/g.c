@@ -65,7 +65,7 @@ struct rt__g *
 rt__newg(struct rt__stack stack)
 {
 	static uint32_t colour;
-	uintptr_t at = stack.hi - (rt__add_rlx(&colour, 1u) % COLOURS) * RT_CACHE_LINE;
+	uintptr_t at = stack.hi - (uintptr_t)(rt__add_rlx(&colour, 1u) % COLOURS) * RT_CACHE_LINE;
 	struct rt__g *gp = (struct rt__g *)((at - sizeof *gp) & ~(uintptr_t)(RT_CACHE_LINE - 1));
 
 	gp->stack = stack;

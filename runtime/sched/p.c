@@ -99,7 +99,8 @@ static void
 grow(int32_t n)
 {
 	if (n > rt__sched.all_ps_cap) {
-		struct rt__p **all = rt__persistent_alloc((size_t)n * sizeof *all, sizeof *all);
+		struct rt__p **all =
+			rt__persistent_alloc((size_t)n * sizeof(void *), sizeof(void *));
 
 		for (int32_t i = 0; i < rt__sched.all_ps_len; i++)
 			all[i] = rt__sched.all_ps[i];

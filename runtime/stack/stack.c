@@ -15,6 +15,7 @@
 #include "stack/stack.h"
 
 #include "os/os.h"
+#include "sync/sync.h"
 
 #define ARENA_SIZE (64ul << 20)
 
@@ -90,9 +91,10 @@ rt__stack_alloc_main(void)
 	uintptr_t lo = reserve(rt__os_reserve_stack, &size, RT_STACK_DEFAULT);
 
 	if (!lo)
-		rt__die_at_boot("no address space for the main goroutine's stack (%lu KiB at least); "
-				"raise the limit with `ulimit -v unlimited`",
-				RT_STACK_DEFAULT >> 10);
+		rt__die_at_boot(
+			"no address space for the main goroutine's stack (%lu KiB at least); "
+			"raise `ulimit -v`",
+			RT_STACK_DEFAULT >> 10);
 	size &= ~(rt__os.page_size - 1);
 	return (struct rt__stack){lo, lo + size};
 }

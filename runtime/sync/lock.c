@@ -20,7 +20,7 @@ rt__lock_slow(struct rt__lock *l)
 			return;
 	}
 	/* acq: pairs with the release in rt__unlock. */
-	while (__atomic_exchange_n(&l->state, 2u, __ATOMIC_ACQUIRE) != 0)
+	while (rt__xchg_acq(&l->state, 2u) != 0)
 		rt__futex_wait(&l->state, 2, -1);
 }
 

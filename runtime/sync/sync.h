@@ -9,10 +9,7 @@
 
 #include "base/base.h"
 
-/* A mutex on a futex (Drepper, "Futexes Are Tricky", mutex3; Go's lock_futex). */
-struct rt__lock {
-	uint32_t state; /* 0 free, 1 held, 2 held and perhaps waited for */
-};
+/* struct rt__lock: a mutex on a futex (Drepper, "Futexes Are Tricky", mutex3; Go's lock_futex). */
 
 void rt__lock_slow(struct rt__lock *l);
 void rt__unlock_slow(struct rt__lock *l);
@@ -28,17 +25,14 @@ static inline void
 rt__unlock(struct rt__lock *l)
 {
 	/* rel: publishes what the lock protects to the next holder's acquire. */
-	if (__atomic_exchange_n(&l->state, 0u, __ATOMIC_RELEASE) == 2)
+	if (rt__xchg_rel(&l->state, 0u) == 2)
 		rt__unlock_slow(l);
 }
 
 /*
- * A one-shot event between threads: one sleeps until another wakes it, in either order.
- * clear, then sleep by one thread and wakeup by one other, once; then clear again.
+ * struct rt__note: a one-shot event between threads: one sleeps until another wakes it, in either
+ * order. clear, then sleep by one thread and wakeup by one other, once; then clear again.
  */
-struct rt__note {
-	uint32_t fired;
-};
 
 void rt__note_clear(struct rt__note *n);
 void rt__note_sleep(struct rt__note *n);

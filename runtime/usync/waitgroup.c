@@ -10,6 +10,7 @@
 #include "usync/usync.h"
 
 #include "sched/sched.h"
+#include "sync/sync.h"
 
 static int32_t
 counter(uint64_t state)

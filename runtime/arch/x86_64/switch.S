@@ -124,7 +124,7 @@ rt__gogo:
 	.cfi_endproc
 	.size	rt__gogo, . - rt__gogo
 
-/* void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp): calls fn(arg) on another stack. */
+/* void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp): calls fn(arg) on that stack. */
 	.section .text.rt__on_stack,"ax",@progbits
 	.globl	rt__on_stack
 	.hidden	rt__on_stack

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the names that an object or archive defines for others: usage: symbols.py FILE...
+
+Everything is linked into other people's programs, and hidden visibility does not keep two static
+definitions of one name from clashing. So a name is public (rt_), ours (rt__), part of the init
+table (rt_pkg_), or one of the libc names that we replace on purpose.
+"""
+import re
+import subprocess
+import sys
+
+REPLACED = {  # libc's names; the file that defines each says why
+    "malloc", "realloc", "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
+    "pthread_exit", "__setxid", "setgroups",
+}
+ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}
+OURS = re.compile(r"rt_[a-z]|rt__[a-z]")
+
+
+def main():
+    bad, seen = [], 0
+    for path in sys.argv[1:]:
+        out = subprocess.run(["nm", "-g", "--defined-only", path], capture_output=True, text=True,
+                             check=True).stdout
+        for line in out.splitlines():
+            words = line.split()
+            if len(words) != 3:
+                continue
+            seen += 1
+            name = words[2]
+            if not OURS.match(name) and name not in REPLACED | ENTRY:
+                bad.append(f"{path}: {name}")
+    print("\n".join(f"{b}: not in our name space" for b in bad) or f"{seen} names are ours")
+    return 1 if bad or seen < 50 else 0
+
+
+sys.exit(main())
