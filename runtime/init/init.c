@@ -77,7 +77,7 @@ report(enum rt__init_error e, const struct rt__init_problem *p)
 void
 rt__init_load(void)
 {
-	struct rt__init_problem problem;
+	struct rt__init_problem problem = {0};
 	enum rt__init_error e = rt__init_build(&init.graph, rt__init_table, rt__init_table_end,
 					       rt__persistent_alloc, &problem);
 

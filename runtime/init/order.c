@@ -322,7 +322,6 @@ rt__init_build(struct rt__init_graph *g, const struct rt_init_record *records,
 	struct reader r = {g, NULL, ret_problem};
 
 	*g = (struct rt__init_graph){0};
-	*ret_problem = (struct rt__init_problem){0};
 	enum rt__init_error e = count_records(&r, records, end);
 	if (e != RT_INIT_OK)
 		return e;

@@ -66,7 +66,8 @@ struct rt__init_problem {
 	uint32_t line;
 };
 
-/* Builds the graph of [records, end) and computes the order. alloc returns zeroed memory. */
+/* Builds the graph of [records, end) and computes the order. alloc returns zeroed memory;
+ * *ret_problem is written for the errors that have a place in the table. */
 enum rt__init_error rt__init_build(struct rt__init_graph *g, const struct rt_init_record *records,
 				   const struct rt_init_record *end,
 				   void *(*alloc)(size_t size, size_t align),

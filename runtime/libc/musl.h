@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
+
 #define MUSL_HIDDEN __attribute__((visibility("hidden")))
 #define MUSL_WEAK __attribute__((weak, visibility("hidden")))
 
@@ -88,10 +90,7 @@ MUSL_HIDDEN void *__copy_tls(unsigned char *mem);
 static inline struct musl_pthread *
 musl_self(void)
 {
-	struct musl_pthread *self;
-
-	__asm__ volatile("movq %%fs:0, %0" : "=r"(self));
-	return self;
+	return rt__get_tp(); /* on x86-64; other CPUs have it below the thread pointer */
 }
 
 #endif

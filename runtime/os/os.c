@@ -32,7 +32,7 @@ count_mask(unsigned long *mask, size_t bytes)
 static RT_NOINLINE int
 count_large_mask(void)
 {
-	unsigned long mask[1024];
+	unsigned long mask[1024] = {0};
 
 	return count_mask(mask, sizeof mask);
 }

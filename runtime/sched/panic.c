@@ -4,13 +4,13 @@
 
 #include "sched/sched_priv.h"
 
+#define MESSAGE_MAX 512
+
 static RT_NORETURN void
-vpanic(const char *fmt, va_list ap)
+die(const char *msg)
 {
-	char msg[512];
 	const struct rt__g *gp = rt__getg();
 
-	rt__vformat(msg, sizeof msg, fmt, ap);
 	rt__eprintf("panic: %s\n", msg);
 	if (gp) {
 		rt__eprintf("\ngoroutine %lu [running]:\n", gp->id);
@@ -22,17 +22,23 @@ vpanic(const char *fmt, va_list ap)
 void
 rt__panic(const char *fmt, ...)
 {
+	char msg[MESSAGE_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vpanic(fmt, ap);
+	rt__vformat(msg, sizeof msg, fmt, ap);
+	va_end(ap);
+	die(msg);
 }
 
 void
 rt_panic(const char *fmt, ...)
 {
+	char msg[MESSAGE_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vpanic(fmt, ap);
+	rt__vformat(msg, sizeof msg, fmt, ap);
+	va_end(ap);
+	die(msg);
 }

@@ -13,7 +13,7 @@ struct start_frame {
 	uintptr_t args[RT_GO_STACK_WORDS];
 };
 
-#define CHECK(what, field) \
+#define CHECK(what, field)                                                                         \
 	_Static_assert(offsetof(struct rt__go_regs, field) == (what), "arch offsets: " #what)
 CHECK(RT_GO_FN, fn);
 CHECK(RT_GO_RAX, rax);
