@@ -20,17 +20,19 @@
 MUSL_WEAK void __funcs_on_exit(void);
 MUSL_WEAK void __stdio_exit(void);
 
-static struct rt__g *exiting_g;
+/* Whose exit it is, by struct pthread: a goroutine's or a foreign thread's. */
+static struct musl_pthread *exiting;
 static bool dtors_begun;
 
 static void
 wait_if_second(void)
 {
-	struct rt__g *gp = rt__getg();
+	struct musl_pthread *self = musl_self();
 
-	if (rt__cas_acq(&exiting_g, (struct rt__g *)NULL, gp) || rt__load_rlx(&exiting_g) == gp)
+	if (rt__cas_acq(&exiting, (struct musl_pthread *)NULL, self) ||
+	    rt__load_rlx(&exiting) == self)
 		return;
-	if (gp)
+	if (rt__getg())
 		rt__park(NULL, NULL, RT_WAIT_EXIT);
 	for (;;)
 		rt__os_sleep(1000000000);

@@ -126,7 +126,6 @@ struct rt__p {
 	uint32_t sched_tick;       /* (p) grows with each time slice */
 	bool preempt;              /* (a) the slice is over: do not hand it on through runq.next */
 	struct rt__m *m;           /* M that holds it, or NULL */
-	struct rt__m *old_m;       /* M that held it last: better cache, if it is idle */
 	struct rt__p *link;        /* (S) next idle P */
 	struct rt__gqueue free_gs; /* (p) dead Gs, ready for use */
 	uint64_t goid, goid_end;   /* (p) batch of goroutine ids */

@@ -28,7 +28,6 @@ rt__releasep(void)
 		rt__throw("releasep: invalid p state");
 	mp->p = NULL;
 	pp->m = NULL;
-	pp->old_m = mp;
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 	return pp;
 }
