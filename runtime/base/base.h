@@ -53,6 +53,10 @@ RT_NORETURN void rt__throw(const char *msg);
 /* The environment is too small to start (no address space, no threads): MSG and exit status 1. */
 RT_NORETURN void rt__die_at_boot(const char *fmt, ...) RT_PRINTF(1, 2);
 
+/* No address space for `what`, of so many bytes: as rt__die_at_boot while the program starts, as
+ * rt__throw afterwards. */
+RT_NORETURN void rt__out_of_memory(const char *what, size_t size);
+
 /* Hot paths check invariants in debug builds only. */
 #ifdef RT_DEBUG
 #define rt__assert(cond) ((cond) ? (void)0 : rt__throw("assertion failed: " #cond))

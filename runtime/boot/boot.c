@@ -107,6 +107,7 @@ runtime_main(void)
 {
 	int (*volatile user_main)(int, char **, char **) = main;
 
+	rt__os.started = true;
 	rt__main_started(); /* from now on newproc may start Ms; the first to come also sysmon */
 	rt__lock_os_thread();
 	rt__init_load();

@@ -30,10 +30,8 @@ alloc_pages(size_t size)
 {
 	void *p = rt__os_reserve(RT_ALIGN_UP(size, rt__os.page_size));
 
-	if (!p) {
-		rt__eprintf("runtime: cannot allocate %zu bytes for the runtime's tables\n", size);
-		rt__throw("out of memory");
-	}
+	if (!p)
+		rt__out_of_memory("the runtime's tables", size);
 	return p;
 }
 

@@ -24,10 +24,13 @@ rt__os_reserve_stack(size_t size)
 	return reserve(size, RT_MAP_GROWSDOWN);
 }
 
-void
-rt__os_release(void *p, size_t size)
+size_t
+rt__os_address_limit(void)
 {
-	rt__syscall3(SYS_munmap, (long)p, (long)size, 0);
+	size_t limit[2] = {SIZE_MAX, SIZE_MAX};
+
+	rt__syscall6(SYS_prlimit64, 0, RT_RLIMIT_AS, 0, (long)limit, 0, 0);
+	return limit[0];
 }
 
 void

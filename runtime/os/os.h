@@ -35,6 +35,7 @@ struct rt__os {
 	int ncpu;           /* CPUs in the affinity mask, at least 1 */
 	size_t page_size;   /* bytes */
 	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
+	bool started;       /* the main goroutine runs */
 	uint64_t sigmask;   /* the signal mask that the process was started with */
 	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
 };
@@ -101,7 +102,8 @@ void *rt__os_reserve(size_t size);
 /* The same for one large stack: the kernel keeps a gap of 1 MiB below it free of other mappings
  * (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
 void *rt__os_reserve_stack(size_t size);
-void rt__os_release(void *p, size_t size);
+/* RLIMIT_AS in bytes, SIZE_MAX without one. */
+size_t rt__os_address_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or

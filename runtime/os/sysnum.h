@@ -19,6 +19,8 @@
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
 
+#define RT_RLIMIT_AS 9
+
 #define RT_EINTR 4
 #define RT_EAGAIN 11
 #define RT_ENOMEM 12

@@ -48,6 +48,19 @@ rt__throw(const char *msg)
 }
 
 void
+rt__out_of_memory(const char *what, size_t size)
+{
+	if (!rt__os.started)
+		rt__die_at_boot("no address space for %s (%zu bytes); raise the limit (ulimit -v)",
+				what, size);
+	rt__eprintf("runtime: cannot reserve %s (%zu bytes)\n"
+		    "runtime: may need to raise the address space limit (ulimit -v) or "
+		    "vm.max_map_count\n",
+		    what, size);
+	rt__throw("out of memory");
+}
+
+void
 rt__die_at_boot(const char *fmt, ...)
 {
 	char msg[512];

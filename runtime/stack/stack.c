@@ -31,16 +31,6 @@ rt__stackinit(size_t size)
 	stacks.slot = size ? size : RT_STACK_DEFAULT;
 }
 
-static void
-out_of_stacks(size_t size)
-{
-	rt__eprintf("runtime: cannot reserve a goroutine stack of %zu bytes\n"
-		    "runtime: may need to raise the address space limit (ulimit -v) or "
-		    "vm.max_map_count\n",
-		    size);
-	rt__throw("out of memory (goroutine stack)");
-}
-
 /* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
 static uintptr_t
 reserve(void *(*how)(size_t), size_t *size, size_t min)
@@ -80,21 +70,21 @@ rt__stack_alloc(void)
 	uintptr_t lo = next_slot();
 	rt__unlock(&stacks.lock);
 	if (!lo || rt__os_guard((void *)lo, rt__os.page_size) < 0)
-		out_of_stacks(stacks.slot);
+		rt__out_of_memory("a goroutine's stack", stacks.slot);
 	return (struct rt__stack){lo + rt__os.page_size, lo + stacks.slot};
 }
 
 struct rt__stack
 rt__stack_alloc_main(void)
 {
-	size_t size = RT_ALIGN_UP(RT_STACK_MAIN, rt__os.page_size);
-	uintptr_t lo = reserve(rt__os_reserve_stack, &size, RT_STACK_DEFAULT);
+	size_t size = RT_STACK_MAIN, limit = rt__os_address_limit();
 
+	if (size > limit / 4)
+		size = limit / 4; /* the heap and other goroutines need some, too */
+	size = RT_ALIGN_UP(size, rt__os.page_size);
+	uintptr_t lo = reserve(rt__os_reserve_stack, &size, RT_STACK_MIN);
 	if (!lo)
-		rt__die_at_boot(
-			"no address space for the main goroutine's stack (%lu KiB at least); "
-			"raise `ulimit -v`",
-			RT_STACK_DEFAULT >> 10);
+		rt__out_of_memory("the main goroutine's stack", size);
 	size &= ~(rt__os.page_size - 1);
 	return (struct rt__stack){lo, lo + size};
 }
