@@ -52,16 +52,18 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 	return td;
 }
 
-void
-rt__tls_reuse(void *tp)
+/* musl runs these in pthread_exit; weak there, so absent unless keys are used. */
+MUSL_WEAK void __pthread_tsd_run_dtors(void);
+
+/* Makes td what rt__tls_make had left, but for what never changes. */
+static void
+reset(struct musl_pthread *td)
 {
-	struct musl_pthread *td = tp;
 	const struct musl_tls_module *m = __libc.tls_head;
 
 	td->errno_val = 0;
 	td->cancel = 0;
 	td->canceldisable = td->cancelasync = 0;
-	td->cancelbuf = NULL;
 	td->h_errno_val = 0;
 	td->locale = &__libc.global_locale;
 	td->stdio_locks = NULL;
@@ -73,9 +75,8 @@ rt__tls_reuse(void *tp)
 	}
 }
 
-/* musl runs these in pthread_exit; weak there, so absent unless keys are used. */
-MUSL_WEAK void __pthread_tsd_run_dtors(void);
-
+/* On the goroutine that ends. What the next user of this G finds is prepared here, not when it
+ * starts: now the lines are in the cache. */
 void
 rt__tls_finish(void *tp)
 {
@@ -89,4 +90,5 @@ rt__tls_finish(void *tp)
 	}
 	if (td->tsd_used && __pthread_tsd_run_dtors)
 		__pthread_tsd_run_dtors();
+	reset(td);
 }

@@ -167,8 +167,8 @@ struct rt__hooks {
 	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
 	size_t (*tls_size)(void);
 	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
-	void (*tls_reuse)(void *tp);
-	/* libc/: run what C does at the end of a thread (destructors of thread-specific data). */
+	/* libc/: do what C does at the end of a thread (destructors of thread-specific data), and
+	 * make the TLS fit for the next goroutine. */
 	void (*tls_finish)(void *tp);
 	/* libc/: start a thread: 0 or an errno. Runs on the M's own thread pointer. */
 	int (*thread_start)(void *(*fn)(void *), void *arg, bool small);

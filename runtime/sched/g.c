@@ -108,8 +108,6 @@ rt__gfget(struct rt__p *pp)
 			refill(pp);
 		gp = rt__gq_pop(&pp->free_gs);
 	}
-	if (gp)
-		rt__hooks.tls_reuse(gp->tp);
 	return gp;
 }
 
