@@ -52,7 +52,7 @@ struct rt__g {
 	uint64_t fpctl; /* (!) MXCSR and x87 control word */
 	void *tp;       /* (!) (c) thread pointer: this goroutine's struct pthread */
 
-	struct rt__g *link; /* next on a run queue, free list or wait list; owner of that list */
+	struct rt__g *link; /* next on a wait list; owner of that list */
 	uint32_t status;    /* (a) enum rt__g_status */
 	uint8_t wait_reason;
 	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
@@ -68,9 +68,14 @@ struct rt__g {
 	struct rt__g *all_link; /* (c) next G ever made */
 };
 
-/* A FIFO or LIFO of Gs linked through g->link. */
-struct rt__gqueue {
-	struct rt__g *head, *tail;
+/*
+ * A queue of Gs as an array that grows: the global run queue, the global list of free Gs. Not a
+ * list linked through the Gs: walking one would touch every G, and a thousand goroutines are more
+ * than a cache holds.
+ */
+struct rt__gdeque {
+	struct rt__g **ring;
+	uint32_t cap, head; /* a power of two, or 0; index of the first */
 	int32_t n;
 };
 
@@ -79,7 +84,6 @@ struct rt__m {
 	struct rt__g *curg; /* (!) running goroutine, or NULL */
 	uintptr_t g0_sp;    /* (!) where the scheduler's frames start on g0 */
 	void *tp_now;       /* (!) the thread pointer as it is set now */
-	uint64_t fpctl;     /* (!) control words as they are set now */
 
 	void *tp;             /* (c) thread pointer of the OS thread itself */
 	struct rt__p *p;      /* attached P, or NULL */
@@ -106,6 +110,7 @@ enum rt__p_status {
 };
 
 #define RT_RUNQ_SIZE 256u
+#define RT_FREE_GS 64
 
 /*
  * The local run queue: a ring that the owner pushes to and everybody pops from, and one slot,
@@ -121,17 +126,18 @@ struct rt__runq {
 
 /* The queue is last: of a P that has run little, only the first lines have been touched. */
 struct rt__p {
-	int32_t id;                /* (c) */
-	uint32_t status;           /* (a) enum rt__p_status */
-	uint32_t sched_tick;       /* (p) grows with each time slice */
-	bool preempt;              /* (a) the slice is over: do not hand it on through runq.next */
-	struct rt__m *m;           /* M that holds it, or NULL */
-	struct rt__p *link;        /* (S) next idle P */
-	struct rt__gqueue free_gs; /* (p) dead Gs, ready for use */
-	uint64_t goid, goid_end;   /* (p) batch of goroutine ids */
-	uint32_t sysmon_tick;      /* sysmon: sched_tick when last looked at */
-	int64_t sysmon_when;       /* sysmon: and when that was */
+	int32_t id;              /* (c) */
+	uint32_t status;         /* (a) enum rt__p_status */
+	uint32_t sched_tick;     /* (p) grows with each time slice */
+	bool preempt;            /* (a) the slice is over: do not hand it on through runq.next */
+	struct rt__m *m;         /* M that holds it, or NULL */
+	struct rt__p *link;      /* (S) next idle P */
+	int32_t nfree;           /* (p) writes, (a) reads */
+	uint64_t goid, goid_end; /* (p) batch of goroutine ids */
+	uint32_t sysmon_tick;    /* sysmon: sched_tick when last looked at */
+	int64_t sysmon_when;     /* sysmon: and when that was */
 	struct rt__runq runq;
+	struct rt__g *free_gs[RT_FREE_GS]; /* (p) dead Gs, ready for use; the last is the warmest */
 };
 
 extern struct rt__m rt__m0;        /* the process's first thread */
@@ -154,6 +160,9 @@ rt__getg(void)
 
 /* Saves the goroutine and calls fn(g) on g0. Returns when somebody resumes g. */
 void rt__mcall(void (*fn)(struct rt__g *));
+
+/* The same for a goroutine that ends: fn does not return, and nothing is saved. */
+RT_NORETURN void rt__mleave(void (*fn)(struct rt__g *));
 
 /* Resumes gp on this M, which must be on g0. Writes the thread pointer if it changes. */
 RT_NORETURN void rt__gogo(struct rt__g *gp);

@@ -25,7 +25,7 @@ rt_num_goroutine(void)
 	int32_t n = rt__allg_count() - rt__gfree_global_count();
 
 	for (int32_t i = 0; i < ps->n; i++)
-		n -= rt__load_rlx(&ps->p[i]->free_gs.n);
+		n -= rt__load_rlx(&ps->p[i]->nfree);
 	return n > 1 ? n : 1; /* the parts were not read at one moment */
 }
 

@@ -6,22 +6,22 @@
  *		0-15 cache lines of colour
  *		struct rt__g
  *		TLS block with struct pthread, thread-specific data (libc/tls.c)
- *	stack_top	frames, downwards
+ *	rt__g_frames_top	frames, downwards
  *	lo	guard below
  *
  * The colour is there because slots are a power of two apart: without it, the hot lines of all
  * goroutines would fall into the same few sets of the cache.
  *
- * A dead G goes to the free list of its P; when that has 64, half go to the global list. Both are
- * LIFO: the stack that was used last is the one still in the cache.
+ * A dead G goes to the free list of its P; when that is full, half go to the global list. Both
+ * are LIFO: the stack that was used last is the one still in the cache. For those that are not,
+ * who takes one fetches the next ahead.
  */
 #include "sched/sched_priv.h"
 
 #include "stack/stack.h"
 
 #define COLOURS 16
-#define LOCAL_MAX 64
-#define LOCAL_KEEP 32
+#define LOCAL_KEEP (RT_FREE_GS / 2)
 
 static struct {
 	struct rt__lock lock;
@@ -31,8 +31,11 @@ static struct {
 
 static struct {
 	struct rt__lock lock;
-	struct rt__gqueue list;
+	struct rt__gdeque list;
 } gfree;
+
+/* Distance from a G down to where its frames start: the same for all, set with the first. */
+static uintptr_t frames_below;
 
 static void
 allg_add(struct rt__g *gp)
@@ -61,6 +64,12 @@ rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg)
 		fn(gp, arg);
 }
 
+void *
+rt__g_frames_top(struct rt__g *gp)
+{
+	return (void *)((uintptr_t)gp - rt__load_rlx(&frames_below));
+}
+
 struct rt__g *
 rt__newg(struct rt__stack stack)
 {
@@ -70,10 +79,9 @@ rt__newg(struct rt__stack stack)
 
 	gp->stack = stack;
 	allg_add(gp);
-	uintptr_t tls = ((uintptr_t)gp - rt__hooks.tls_size()) & ~(uintptr_t)63;
-	gp->tp = rt__hooks.tls_make((void *)tls, gp->number, stack);
-	gp->stack_top = (void *)tls;
-	gp->fpctl = rt__get_fpctl();
+	if (rt__load_rlx(&frames_below) == 0)
+		rt__store_rlx(&frames_below, RT_ALIGN_UP(rt__hooks.tls_size(), RT_CACHE_LINE));
+	gp->tp = rt__hooks.tls_make(rt__g_frames_top(gp), gp->number, stack);
 	rt__store_rlx(&gp->status, (uint32_t)RT_G_DEAD);
 	return gp;
 }
@@ -82,50 +90,57 @@ rt__newg(struct rt__stack stack)
 static void
 refill(struct rt__p *pp)
 {
-	rt__lock(&gfree.lock);
-	while (pp->free_gs.n < LOCAL_KEEP) {
-		struct rt__g *gp = rt__gq_pop(&gfree.list);
+	int32_t n = 0;
 
-		if (!gp)
-			break;
-		rt__gq_push(&pp->free_gs, gp);
-	}
+	rt__lock(&gfree.lock);
+	while (n < LOCAL_KEEP && gfree.list.n > 0)
+		pp->free_gs[n++] = rt__gd_pop_back(&gfree.list);
 	rt__unlock(&gfree.lock);
+	rt__store_rlx(&pp->nfree, n);
 }
 
 /* A dead G for reuse, or NULL. pp may be NULL, on a foreign thread. */
 struct rt__g *
 rt__gfget(struct rt__p *pp)
 {
-	struct rt__g *gp;
-
 	if (!pp) {
 		rt__lock(&gfree.lock);
-		gp = rt__gq_pop(&gfree.list);
+		struct rt__g *gp = rt__gd_pop_back(&gfree.list);
 		rt__unlock(&gfree.lock);
-	} else {
-		if (!pp->free_gs.head && rt__load_rlx(&gfree.list.n) > 0)
-			refill(pp);
-		gp = rt__gq_pop(&pp->free_gs);
+		return gp;
 	}
-	return gp;
+	if (pp->nfree == 0 && rt__load_rlx(&gfree.list.n) > 0)
+		refill(pp);
+	int32_t n = pp->nfree;
+	if (n == 0)
+		return NULL;
+	rt__store_rlx(&pp->nfree, n - 1);
+	if (n > RT_PREFETCH)
+		__builtin_prefetch(pp->free_gs[n - 1 - RT_PREFETCH], 1);
+	return pp->free_gs[n - 1];
 }
 
+/* Moves Gs from pp to the global list until `keep` are left, those used last. */
 static void
 spill(struct rt__p *pp, int32_t keep)
 {
+	int32_t n = pp->nfree - keep;
+
 	rt__lock(&gfree.lock);
-	while (pp->free_gs.n > keep)
-		rt__gq_push(&gfree.list, rt__gq_pop(&pp->free_gs));
+	rt__gd_push_back(&gfree.list, pp->free_gs, n);
 	rt__unlock(&gfree.lock);
+	for (int32_t i = 0; i < keep; i++)
+		pp->free_gs[i] = pp->free_gs[n + i];
+	rt__store_rlx(&pp->nfree, keep);
 }
 
 void
 rt__gfput(struct rt__p *pp, struct rt__g *gp)
 {
-	rt__gq_push(&pp->free_gs, gp);
-	if (pp->free_gs.n >= LOCAL_MAX)
+	if (pp->nfree == RT_FREE_GS)
 		spill(pp, LOCAL_KEEP);
+	pp->free_gs[pp->nfree] = gp;
+	rt__store_rlx(&pp->nfree, pp->nfree + 1);
 }
 
 void

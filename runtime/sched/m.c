@@ -96,7 +96,6 @@ rt__m0_init(int32_t tid)
 	rt__setm_raw(&rt__m0);
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
 	rt__m0.tid = tid;
-	rt__m0.fpctl = rt__get_fpctl();
 }
 
 void
@@ -117,7 +116,6 @@ thread_main(void *arg)
 	rt__setm_raw(mp);
 	mp->tp = mp->tp_now = rt__get_tp();
 	mp->tid = rt__os_gettid();
-	mp->fpctl = rt__get_fpctl();
 	if (mp->start_fn) {
 		rt__os_set_sigmask(~0ul); /* small stack: no handler of the program runs here */
 		mp->start_fn();

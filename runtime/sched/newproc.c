@@ -32,13 +32,12 @@ second_goroutine(void)
 }
 
 /* Makes gp runnable for the first time. */
-static void
+static inline void
 launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 {
 	struct rt__g *parent = rt__getg();
 
-	gp->sp = rt__frame_prepare(gp->stack_top, regs, &gp->pc);
-	gp->fpctl = rt__get_fpctl(); /* C11 7.6: a thread starts with its creator's */
+	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
 	gp->id = next_goid(pp);
 	gp->parent_id = parent ? parent->id : 0;
 	gp->start_pc = regs->fn;
@@ -55,24 +54,42 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 		second_goroutine();
 }
 
-struct rt__g *
+static inline struct rt__g *
+get_g(struct rt__p *pp)
+{
+	struct rt__g *gp = rt__gfget(pp);
+
+	return rt__likely(gp != NULL) ? gp : rt__newg(rt__stack_alloc());
+}
+
+void
 rt__newproc(const struct rt__go_regs *regs)
 {
 	struct rt__p *pp = rt__getm()->p;
-	struct rt__g *gp = rt__gfget(pp);
+	struct rt__g *gp = get_g(pp);
 
-	if (!gp)
-		gp = rt__newg(rt__stack_alloc());
+	gp->sp = rt__frame_prepare(rt__g_frames_top(gp), regs, &gp->pc);
 	launch(gp, regs, pp);
-	return gp;
+}
+
+void
+rt__newproc_ints(const struct rt__go_regs *regs)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = get_g(pp);
+
+	gp->sp = rt__frame_prepare_ints(rt__g_frames_top(gp), regs, &gp->pc);
+	launch(gp, regs, pp);
 }
 
 void
 rt__newproc_main(void (*fn)(void), struct rt__stack stack)
 {
 	struct rt__go_regs regs = {.fn = (uintptr_t)fn};
+	struct rt__g *gp = rt__newg(stack);
 
-	launch(rt__newg(stack), &regs, rt__getm()->p);
+	gp->sp = rt__frame_prepare_ints(rt__g_frames_top(gp), &regs, &gp->pc);
+	launch(gp, &regs, rt__getm()->p);
 }
 
 void
@@ -108,6 +125,5 @@ rt_goexit(void)
 	if (!gp)
 		rt__panic("rt_goexit on a thread that is not a goroutine");
 	rt__hooks.tls_finish(gp->tp);
-	rt__mcall(goexit0);
-	__builtin_unreachable();
+	rt__mleave(goexit0);
 }

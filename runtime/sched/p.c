@@ -83,10 +83,10 @@ p_destroy(struct rt__p *pp)
 	/* From the tail, so that the queue's head ends up first; then next, before all of them. */
 	while (q->head != q->tail) {
 		q->tail--;
-		rt__gq_push(&rt__sched.runq, q->ring[q->tail % RT_RUNQ_SIZE]);
+		rt__gd_push_front(&rt__sched.runq, q->ring[q->tail % RT_RUNQ_SIZE]);
 	}
 	if (q->next) {
-		rt__gq_push(&rt__sched.runq, q->next);
+		rt__gd_push_front(&rt__sched.runq, q->next);
 		q->next = NULL;
 	}
 	rt__gfpurge(pp);

@@ -36,80 +36,31 @@ rt__runq_empty(struct rt__runq *q)
 	}
 }
 
-/* Takes the older half of a full ring, and gp, off to `overflow`. False if a thief was faster. */
-static bool
-put_slow(struct rt__runq *q, struct rt__g *gp, uint32_t h, struct rt__gqueue *overflow)
+bool
+rt__runq_put_slow(struct rt__runq *q, struct rt__g *gp, struct rt__gbatch *ret)
 {
-	struct rt__g *batch[HALF];
-
-	for (uint32_t i = 0; i < HALF; i++)
-		batch[i] = rt__load_rlx(&q->ring[(h + i) & MASK]);
-	if (!rt__cas_rel(&q->head, h, h + HALF)) /* rel: the copies stay before it */
-		return false;
-	for (uint32_t i = 0; i < HALF; i++)
-		rt__gq_push_back(overflow, batch[i]);
-	rt__gq_push_back(overflow, gp);
-	return true;
-}
-
-static bool
-put_tail(struct rt__runq *q, struct rt__g *gp, struct rt__gqueue *overflow)
-{
-	for (;;) {
+	while (!rt__runq_put_tail(q, gp)) {
 		uint32_t h = rt__load_acq(&q->head); /* pairs with consumers' release */
-		uint32_t t = q->tail;
 
-		if (t - h < RT_RUNQ_SIZE) {
-			rt__store_rlx(&q->ring[t & MASK], gp);
-			rt__store_rel(&q->tail, t + 1); /* publishes the slot to consumers */
-			return false;
-		}
-		if (put_slow(q, gp, h, overflow))
-			return true;
+		if (q->tail - h < RT_RUNQ_SIZE)
+			continue;
+		for (uint32_t i = 0; i < HALF; i++)
+			ret->g[i] = rt__load_rlx(&q->ring[(h + i) & MASK]);
+		if (!rt__cas_rel(&q->head, h, h + HALF)) /* rel: the copies stay before it */
+			continue;
+		ret->g[HALF] = gp;
+		ret->n = HALF + 1;
+		return true;
 	}
+	return false;
 }
 
 bool
-rt__runq_put(struct rt__runq *q, struct rt__g *gp, bool next, struct rt__gqueue *overflow)
+rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow)
 {
-	if (next) {
-		/* acqrel: publishes gp to thieves of next; the old one came to us the same way. */
-		gp = rt__xchg_acqrel(&q->next, gp);
-		if (!gp)
-			return false;
-	}
-	return put_tail(q, gp, overflow);
-}
-
-bool
-rt__runq_kick_next(struct rt__runq *q, struct rt__gqueue *overflow)
-{
-	if (!rt__load_rlx(&q->next))
-		return false;
 	struct rt__g *gp = rt__xchg_acqrel(&q->next, (struct rt__g *)NULL);
-	return gp && put_tail(q, gp, overflow);
-}
 
-struct rt__g *
-rt__runq_get(struct rt__runq *q, bool *inherit)
-{
-	struct rt__g *next = rt__load_rlx(&q->next);
-
-	/* Only the owner fills next, so it can only have been stolen: one try is enough. */
-	if (next && rt__cas_acqrel(&q->next, next, (struct rt__g *)NULL)) {
-		*inherit = true;
-		return next;
-	}
-	*inherit = false;
-	for (;;) {
-		uint32_t h = rt__load_acq(&q->head);
-
-		if (h == q->tail)
-			return NULL;
-		struct rt__g *gp = rt__load_rlx(&q->ring[h & MASK]);
-		if (rt__cas_rel(&q->head, h, h + 1))
-			return gp;
-	}
+	return gp && rt__runq_put(q, gp, false, overflow);
 }
 
 /* Takes victim's next slot, if there is nothing else. A goroutine that was just made ready is

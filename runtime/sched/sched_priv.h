@@ -33,7 +33,7 @@ struct rt__ps {
 
 struct rt__sched {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	struct rt__gqueue runq; /* (S), n also read without */
+	struct rt__gdeque runq; /* (S), n also read without */
 	struct rt__m *idle_ms;  /* (S) */
 	int32_t nmidle;         /* (S) */
 	int32_t nmidle_locked;  /* (S) locked Ms that wait for their goroutine */
@@ -63,55 +63,78 @@ struct rt__sched {
 };
 extern struct rt__sched rt__sched;
 
-/* ---- gqueue.h in spirit: linked lists of Gs ---- */
+/* ---- gdeque.c; the lock that protects a deque is held ---- */
+void rt__gd_push_back(struct rt__gdeque *d, struct rt__g *const *gs, int32_t n);
+void rt__gd_push_front(struct rt__gdeque *d, struct rt__g *gp);
+struct rt__g *rt__gd_pop_front(struct rt__gdeque *d);
+struct rt__g *rt__gd_pop_back(struct rt__gdeque *d);
 
-static inline void
-rt__gq_push_back(struct rt__gqueue *q, struct rt__g *gp)
-{
-	gp->link = NULL;
-	if (q->tail)
-		q->tail->link = gp;
-	else
-		q->head = gp;
-	q->tail = gp;
-	rt__store_rlx(&q->n, q->n + 1);
-}
-
-static inline void
-rt__gq_push(struct rt__gqueue *q, struct rt__g *gp)
-{
-	gp->link = q->head;
-	q->head = gp;
-	if (!q->tail)
-		q->tail = gp;
-	rt__store_rlx(&q->n, q->n + 1);
-}
-
-static inline struct rt__g *
-rt__gq_pop(struct rt__gqueue *q)
-{
-	struct rt__g *gp = q->head;
-
-	if (!gp)
-		return NULL;
-	q->head = gp->link;
-	if (!q->head)
-		q->tail = NULL;
-	gp->link = NULL;
-	rt__store_rlx(&q->n, q->n - 1);
-	return gp;
-}
+/* What does not fit a local run queue: half of it, and the one that was to be added. */
+struct rt__gbatch {
+	int32_t n;
+	struct rt__g *g[RT_RUNQ_SIZE / 2 + 1];
+};
 
 /* ---- runq.c ---- */
 
-/* Puts gp at the tail, or in the next slot, from which the old one moves to the tail. A full
- * queue hands half of itself and the loser to *overflow: then true, and the caller puts those on
- * the global queue. Owner only. */
-bool rt__runq_put(struct rt__runq *q, struct rt__g *gp, bool next, struct rt__gqueue *overflow);
-/* Takes the next slot (*inherit = true: it inherits the time slice) or the head. Owner only. */
-struct rt__g *rt__runq_get(struct rt__runq *q, bool *inherit);
+/* Hands half of a full queue, and gp, to *ret, which need not be initialized: then true, and the
+ * caller puts those on the global queue. False if a thief was faster, and gp is at the tail now. */
+bool rt__runq_put_slow(struct rt__runq *q, struct rt__g *gp, struct rt__gbatch *ret);
+
+/* Puts gp at the tail; false if the queue is full. Owner only. Inline: it is part of each yield. */
+static inline bool
+rt__runq_put_tail(struct rt__runq *q, struct rt__g *gp)
+{
+	uint32_t h = rt__load_acq(&q->head); /* pairs with consumers' release */
+	uint32_t t = q->tail;
+
+	if (rt__unlikely(t - h >= RT_RUNQ_SIZE))
+		return false;
+	rt__store_rlx(&q->ring[t % RT_RUNQ_SIZE], gp);
+	rt__store_rel(&q->tail, t + 1); /* publishes the slot to consumers */
+	return true;
+}
+
+/* Puts gp at the tail, or in the next slot, from which the old one moves to the tail. Result and
+ * *overflow are those of put_slow. Owner only. */
+static inline bool
+rt__runq_put(struct rt__runq *q, struct rt__g *gp, bool next, struct rt__gbatch *overflow)
+{
+	if (next) {
+		/* acqrel: publishes gp to thieves of next; the old one came to us the same way. */
+		gp = rt__xchg_acqrel(&q->next, gp);
+		if (!gp)
+			return false;
+	}
+	return rt__unlikely(!rt__runq_put_tail(q, gp)) && rt__runq_put_slow(q, gp, overflow);
+}
+
+/* Takes the next slot (*inherit = true: it inherits the time slice) or the head. Owner only.
+ * Inline, for the same reason. */
+static inline struct rt__g *
+rt__runq_get(struct rt__runq *q, bool *inherit)
+{
+	struct rt__g *next = rt__load_rlx(&q->next);
+
+	/* Only the owner fills next, so it can only have been stolen: one try is enough. */
+	if (next && rt__cas_acqrel(&q->next, next, (struct rt__g *)NULL)) {
+		*inherit = true;
+		return next;
+	}
+	*inherit = false;
+	for (;;) {
+		uint32_t h = rt__load_acq(&q->head);
+
+		if (h == q->tail)
+			return NULL;
+		struct rt__g *gp = rt__load_rlx(&q->ring[h % RT_RUNQ_SIZE]);
+		if (rt__likely(rt__cas_rel(&q->head, h, h + 1)))
+			return gp;
+	}
+}
+
 /* Moves the next slot to the tail, so that it waits its turn. Owner only. */
-bool rt__runq_kick_next(struct rt__runq *q, struct rt__gqueue *overflow);
+bool rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow);
 /* Moves half of victim's queue to q and returns one of them; owner of q only. */
 struct rt__g *rt__runq_steal(struct rt__runq *q, struct rt__runq *victim, bool take_next);
 /* Exact also while others push and pop: never true for a queue that was not empty throughout. */
@@ -162,6 +185,8 @@ void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
 int32_t rt__gfree_global_count(void);
 struct rt__g *rt__newg(struct rt__stack stack);
+/* Where the frames of a G start, downwards; 16-aligned. */
+void *rt__g_frames_top(struct rt__g *gp);
 int32_t rt__allg_count(void);
 
 /* ---- deadlock.c ---- */
@@ -178,6 +203,12 @@ void rt__start_the_world(int32_t procs);
 /* Asks every running P to end its slice. */
 void rt__preempt_all(void);
 
+/*
+ * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB
+ * and the cache. Whoever walks a row of them asks for the one after the next.
+ */
+#define RT_PREFETCH 2
+
 static inline uint32_t
 rt__g_status(const struct rt__g *gp)
 {
@@ -186,7 +217,7 @@ rt__g_status(const struct rt__g *gp)
 
 /* Status changes are made by who owns the goroutine, so a plain store is enough; what it was is
  * checked, since a goroutine on two queues shows here first. */
-static inline void
+static inline __attribute__((always_inline)) void
 rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
 {
 	if (rt__unlikely(rt__load_rlx(&gp->status) != from))

@@ -25,31 +25,27 @@ struct rt__sched rt__sched;
 
 /* ---- queues ---- */
 
-/* Appends a list to the global queue. */
 static void
-globrunq_put_list(struct rt__gqueue *list)
+globrunq_put_n(struct rt__g *const *gs, int32_t n)
 {
 	rt__lock(&rt__sched.lock);
-	for (struct rt__g *gp; (gp = rt__gq_pop(list));)
-		rt__gq_push_back(&rt__sched.runq, gp);
+	rt__gd_push_back(&rt__sched.runq, gs, n);
 	rt__unlock(&rt__sched.lock);
 }
 
 void
 rt__globrunq_put(struct rt__g *gp)
 {
-	rt__lock(&rt__sched.lock);
-	rt__gq_push_back(&rt__sched.runq, gp);
-	rt__unlock(&rt__sched.lock);
+	globrunq_put_n(&gp, 1);
 }
 
 void
 rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
 {
-	struct rt__gqueue overflow = {0};
+	struct rt__gbatch overflow;
 
 	if (rt__unlikely(rt__runq_put(&pp->runq, gp, next, &overflow)))
-		globrunq_put_list(&overflow);
+		globrunq_put_n(overflow.g, overflow.n);
 }
 
 /* Takes a fair share of the global queue, at most max: returns one, puts the rest on pp's queue.
@@ -57,17 +53,17 @@ rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
 struct rt__g *
 rt__globrunq_get(struct rt__p *pp, int32_t max)
 {
-	struct rt__gqueue none = {0};
+	struct rt__gbatch none;
 	int32_t n = rt__sched.runq.n / rt__sched.ps->n + 1;
 
 	if (n > rt__sched.runq.n)
 		n = rt__sched.runq.n;
 	if (n > max)
 		n = max;
-	struct rt__g *gp = rt__gq_pop(&rt__sched.runq);
+	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
 	/* The local queue is empty or a single one is asked for: no overflow. */
 	while (--n > 0)
-		rt__runq_put(&pp->runq, rt__gq_pop(&rt__sched.runq), false, &none);
+		rt__runq_put(&pp->runq, rt__gd_pop_front(&rt__sched.runq), false, &none);
 	return gp;
 }
 
@@ -98,17 +94,21 @@ rt__dropg(void)
 	mp->curg = NULL;
 }
 
-/* Runs gp. With inherit, it goes on in the time slice of the one before. */
-void
-rt__execute(struct rt__g *gp, bool inherit)
+static inline RT_NORETURN void
+execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
 {
-	struct rt__m *mp = rt__getm();
-
 	gp->m = mp;
 	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
 	if (!inherit)
 		rt__store_rlx(&mp->p->sched_tick, mp->p->sched_tick + 1);
 	rt__gogo(gp);
+}
+
+/* Runs gp. With inherit, it goes on in the time slice of the one before. */
+void
+rt__execute(struct rt__g *gp, bool inherit)
+{
+	execute(rt__getm(), gp, inherit);
 }
 
 /* The local queue. Goroutines that ready each other share one slice through the next slot; when
@@ -117,11 +117,11 @@ static struct rt__g *
 local_get(struct rt__p *pp, bool *inherit)
 {
 	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
-		struct rt__gqueue overflow = {0};
+		struct rt__gbatch overflow;
 
 		rt__store_rlx(&pp->preempt, false);
 		if (rt__runq_kick_next(&pp->runq, &overflow))
-			globrunq_put_list(&overflow);
+			globrunq_put_n(overflow.g, overflow.n);
 	}
 	return rt__runq_get(&pp->runq, inherit);
 }
@@ -237,8 +237,9 @@ reset_spinning(struct rt__m *mp)
 	rt__wakep();
 }
 
-void
-rt__schedule(void)
+/* Out of line, so that the usual way through rt__schedule saves no registers. */
+static RT_NOINLINE RT_NORETURN void
+schedule_slow(void)
 {
 	struct rt__m *mp = rt__getm();
 	bool inherit;
@@ -257,16 +258,57 @@ rt__schedule(void)
 	}
 }
 
+/* Whether there is nothing to see to but the local queue. */
+static inline bool
+only_local(struct rt__m *mp, struct rt__p *pp)
+{
+	return !rt__load_acq(&rt__sched.gcwaiting) && !mp->locked_g && !mp->spinning &&
+		!rt__load_rlx(&pp->preempt) && pp->sched_tick % GLOBAL_EVERY != 0;
+}
+
+/* The slot may be stale or empty: a prefetch does not fault. */
+static inline void
+prefetch_next(struct rt__runq *q)
+{
+	uint32_t at = rt__load_rlx(&q->head) + RT_PREFETCH - 1;
+
+	__builtin_prefetch(rt__load_rlx(&q->ring[at % RT_RUNQ_SIZE]), 1);
+}
+
+/* hot: gcc takes what ends in a call that does not return for cold, and builds it for size. */
+__attribute__((hot)) void
+rt__schedule(void)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__p *pp = mp->p;
+	bool inherit;
+
+	if (rt__likely(pp && only_local(mp, pp))) {
+		struct rt__g *gp = rt__runq_get(&pp->runq, &inherit);
+
+		if (rt__likely(gp != NULL)) {
+			prefetch_next(&pp->runq);
+			if (rt__likely(!gp->locked_m))
+				execute(mp, gp, inherit);
+			rt__start_locked_m(gp);
+		}
+	}
+	schedule_slow();
+}
+
 /* ---- yield, park, ready ---- */
 
-static void
+static __attribute__((hot)) void
 gosched_m(struct rt__g *gp)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__m *mp = rt__getm();
+	struct rt__p *pp = mp->p;
 
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);
-	rt__dropg();
-	rt__runq_put_p(pp, gp, false);
+	gp->m = NULL;
+	mp->curg = NULL;
+	if (rt__unlikely(!rt__runq_put_tail(&pp->runq, gp)))
+		rt__runq_put_p(pp, gp, false);
 	rt__schedule();
 }
 

@@ -11,7 +11,6 @@
 #define RT_M_CURG 8
 #define RT_M_G0_SP 16
 #define RT_M_TP_NOW 24
-#define RT_M_FPCTL 32
 
 /* struct rt__go_regs: the argument registers of a call, as rt__go found them. */
 #define RT_GO_FN 0
@@ -22,7 +21,8 @@
 #define RT_GO_XMM 80
 #define RT_GO_SIZE 208
 
-/* Words of stack arguments that rt_go passes on; RT_GO_MAX_BYTES in rt.h is eight times this. */
-#define RT_GO_STACK_WORDS 8
+/* Words of stack arguments that rt_go passes on: RT_GO_MAX_BYTES (rt.h) of them, and as much again
+ * for the padding that 16-aligned ones may need. */
+#define RT_GO_STACK_WORDS 16
 
 #endif

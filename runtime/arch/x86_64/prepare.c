@@ -25,6 +25,30 @@ _Static_assert(sizeof(struct rt__go_regs) == RT_GO_SIZE, "arch offsets: RT_GO_SI
 _Static_assert(offsetof(struct start_frame, xmm) == 48 + 32, "rt__gostart reads xmm at sp + 32");
 _Static_assert(offsetof(struct start_frame, args) == 48 + 160, "rt__gostart drops 160 bytes");
 
+void rt__gostart_ints(void) __attribute__((visibility("hidden")));
+
+struct start_frame_ints {
+	uintptr_t r15, r14, r13, r12, rbx, rbp; /* popped by rt__gogo */
+	uintptr_t fn, r9;
+};
+
+uintptr_t
+rt__frame_prepare_ints(void *top, const struct rt__go_regs *regs, uintptr_t *pc)
+{
+	struct start_frame_ints *f = (struct start_frame_ints *)top - 1;
+
+	f->r15 = regs->ints[0];
+	f->r14 = regs->ints[1];
+	f->r13 = regs->ints[2];
+	f->r12 = regs->ints[3];
+	f->rbx = regs->ints[4];
+	f->rbp = 0;
+	f->fn = regs->fn;
+	f->r9 = regs->ints[5];
+	*pc = (uintptr_t)rt__gostart_ints;
+	return (uintptr_t)f;
+}
+
 uintptr_t
 rt__frame_prepare(void *top, const struct rt__go_regs *regs, uintptr_t *pc)
 {

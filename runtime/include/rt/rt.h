@@ -46,20 +46,40 @@ extern "C" {
  */
 #define rt_go(fn, ...)                                                                             \
 	__extension__({                                                                            \
+		__typeof__(&*(fn)) rt_fn_ = (fn);                                                  \
 		_Static_assert(RT__SIZEOF_ARGS(__VA_ARGS__) <= RT_GO_MAX_BYTES,                    \
 			       "rt_go: more than 64 bytes of arguments; pass a pointer");          \
-		_Static_assert(sizeof((fn)(__VA_ARGS__)) <= 16,                                    \
+		_Static_assert(1 RT__EACH(RT__ALIGNED_16, _, ##__VA_ARGS__),                       \
+			       "rt_go: an over-aligned argument; pass a pointer");                 \
+		_Static_assert(sizeof(rt_fn_(__VA_ARGS__)) <= 16,                                  \
 			       "rt_go: the function returns a large struct");                      \
 		(void)__builtin_call_with_static_chain(                                            \
-			((__typeof__(&*(fn)))(const void *)rt__go)(__VA_ARGS__),                   \
-			(void *)(uintptr_t)(fn));                                                  \
+			((__typeof__(rt_fn_))(const void *)(RT__ONLY_WORDS(rt_fn_, ##__VA_ARGS__)  \
+								    ? rt__go_ints                  \
+								    : rt__go))(__VA_ARGS__),       \
+			(void *)(uintptr_t)rt_fn_);                                                \
 	})
 
 #define RT_GO_MAX_BYTES 64
 
 /* The assembly that stands in for fn. Declared as data, so that the compiler does not compare its
  * type with that of the call. */
-extern const char rt__go[];
+extern const char rt__go[], rt__go_ints[];
+
+/* Whether the call passes nothing but integers and pointers, in registers, as far as the compiler
+ * can tell: all arguments are pointers, or are of just the types of the parameters. */
+#define RT__ONLY_WORDS(fn, ...)                                                                    \
+	(RT__SIZEOF_ARGS(__VA_ARGS__) <= 48 && (1 RT__EACH(RT__IS_WORD, _, ##__VA_ARGS__)) &&      \
+	 ((1 RT__EACH(RT__IS_POINTER, _, ##__VA_ARGS__)) ||                                        \
+	  __builtin_types_compatible_p(__typeof__(*(fn)),                                          \
+				       __typeof__((fn)(__VA_ARGS__))(RT__TYPES(__VA_ARGS__)))))
+#define RT__IS_POINTER(_, a) &&__builtin_classify_type(a) == 5
+#define RT__IS_WORD(_, a) &&__builtin_classify_type(a) <= 5
+#define RT__TYPES(...) __VA_OPT__(RT__TYPES_(__VA_ARGS__))
+#define RT__TYPES_(a, ...) __typeof__(a) RT__EACH(RT__TYPE_NEXT, _, ##__VA_ARGS__)
+#define RT__TYPE_NEXT(_, a) , __typeof__(a)
+
+#define RT__ALIGNED_16(_, a) &&_Alignof(__typeof__(a)) <= 16
 
 /* Bytes that the arguments take as the ABI passes them: whole words, arrays as pointers. */
 #define RT__SIZEOF_ARGS(...) (0 RT__EACH(RT__SIZEOF_ARG, _, ##__VA_ARGS__))
