@@ -81,7 +81,7 @@ static void
 schedinit(void)
 {
 	rt__set_maxmcount(MAX_MS);
-	rt__stackinit(rt__env_stack_size());
+	rt__stackinit(rt__env_stack_size(), rt__tls_size());
 	rt__mallocinit();
 	rt__m0_init(rt__libc_first_tid());
 	rt__mcommoninit(&rt__m0);

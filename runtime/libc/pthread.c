@@ -37,7 +37,8 @@ static void
 foreign_ended(void *unused)
 {
 	(void)unused;
-	rt__add_rlx(&rt__foreign_count, -1);
+	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
+		rt__check_deadlock();
 }
 
 static void *

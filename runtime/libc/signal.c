@@ -14,7 +14,11 @@
 
 #include "libc/libc.h"
 
+#include "libc/musl.h"
 #include "os/os.h"
+
+MUSL_HIDDEN void __lock(volatile int *);
+MUSL_HIDDEN void __unlock(volatile int *);
 
 /* Blocks all signals and returns the old mask: between asking for the tid and using it, the
  * goroutine stays on its thread, but a handler could move it. */
@@ -39,6 +43,22 @@ raise(int sig)
 		return -1;
 	}
 	return 0;
+}
+
+int
+pthread_kill(pthread_t thread, int sig)
+{
+	/* A goroutine can only mean itself: no other one's thread is known, or stays so. */
+	if (thread == pthread_self() && rt__getg())
+		return -signal_this_thread(sig);
+	struct musl_pthread *td = (struct musl_pthread *)thread;
+	uint64_t all = ~0ul, old;
+	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
+	__lock(td->killlock); /* the thread does not end meanwhile */
+	long r = td->tid ? rt__syscall3(SYS_tkill, td->tid, sig, 0) : 0;
+	__unlock(td->killlock);
+	rt__os_set_sigmask(old);
+	return (int)-r;
 }
 
 pid_t

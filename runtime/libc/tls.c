@@ -67,6 +67,11 @@ reset(struct musl_pthread *td)
 	td->h_errno_val = 0;
 	td->locale = &__libc.global_locale;
 	td->stdio_locks = NULL;
+	/* Destructors that set values again and again are left off after four rounds. */
+	if (td->tsd_used) {
+		__builtin_memset(td->tsd, 0, __pthread_tsd_size);
+		td->tsd_used = 0;
+	}
 	if (m) { /* a static program has at most one module */
 		unsigned char *block = (unsigned char *)td - m->offset;
 

@@ -233,12 +233,12 @@ go_up(struct rt__cgroup *g)
 	return true;
 }
 
-/* A function of its own for its 70 KiB of stack, which a program without a quota also needs but
+/* A function of its own for its 36 KiB of stack, which a program without a quota also needs but
  * only until it has read its two files. */
 static RT_NOINLINE bool
 find_own(struct rt__cgroup *g)
 {
-	char cgroup[4096], mountinfo[65536];
+	char cgroup[4096], mountinfo[32768];
 
 	return rt__os_read_file("/proc/self/cgroup", cgroup, sizeof cgroup) > 0 &&
 		rt__os_read_file("/proc/self/mountinfo", mountinfo, sizeof mountinfo) > 0 &&

@@ -24,13 +24,25 @@ rt__os_reserve_stack(size_t size)
 	return reserve(size, RT_MAP_GROWSDOWN);
 }
 
-size_t
-rt__os_address_limit(void)
+static size_t
+limit_of(int resource)
 {
 	size_t limit[2] = {SIZE_MAX, SIZE_MAX};
 
-	rt__syscall6(SYS_prlimit64, 0, RT_RLIMIT_AS, 0, (long)limit, 0, 0);
+	rt__syscall6(SYS_prlimit64, 0, resource, 0, (long)limit, 0, 0);
 	return limit[0];
+}
+
+size_t
+rt__os_address_limit(void)
+{
+	return limit_of(RT_RLIMIT_AS);
+}
+
+size_t
+rt__os_stack_limit(void)
+{
+	return limit_of(RT_RLIMIT_STACK);
 }
 
 void

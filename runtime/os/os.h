@@ -53,6 +53,9 @@ int rt__os_gettid(void);
 int rt__os_getpid(void);
 void rt__os_yield(void);
 
+/* musl's own signal: runs a function on every thread, for setuid and friends. */
+#define RT_SIGSYNCCALL 34
+
 /* Sets this thread's signal mask (64 signals). */
 void rt__os_set_sigmask(uint64_t mask);
 
@@ -102,8 +105,9 @@ void *rt__os_reserve(size_t size);
 /* The same for one large stack: the kernel keeps a gap of 1 MiB below it free of other mappings
  * (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
 void *rt__os_reserve_stack(size_t size);
-/* RLIMIT_AS in bytes, SIZE_MAX without one. */
+/* RLIMIT_AS or RLIMIT_STACK in bytes, SIZE_MAX without one. */
 size_t rt__os_address_limit(void);
+size_t rt__os_stack_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or

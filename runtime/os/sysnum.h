@@ -19,6 +19,7 @@
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
 
+#define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
 
 #define RT_EINTR 4

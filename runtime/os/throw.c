@@ -27,7 +27,11 @@ veprintf(const char *fmt, va_list ap)
 	char buf[1024];
 	size_t n = rt__vformat(buf, sizeof buf, fmt, ap);
 
-	write_all(buf, n < sizeof buf ? n : sizeof buf - 1);
+	if (n >= sizeof buf) {
+		n = sizeof buf - 1;
+		buf[n - 1] = '\n'; /* what is cut is a line still */
+	}
+	write_all(buf, n);
 }
 
 void

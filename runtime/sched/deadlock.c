@@ -76,3 +76,11 @@ rt__checkdead(void)
 	rt__print_goroutines(NULL);
 	rt__os_exit(2);
 }
+
+void
+rt__check_deadlock(void)
+{
+	rt__lock(&rt__sched.lock);
+	rt__checkdead();
+	rt__unlock(&rt__sched.lock);
+}

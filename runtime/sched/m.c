@@ -117,7 +117,8 @@ thread_main(void *arg)
 	mp->tp = mp->tp_now = rt__get_tp();
 	mp->tid = rt__os_gettid();
 	if (mp->start_fn) {
-		rt__os_set_sigmask(~0ul); /* small stack: no handler of the program runs here */
+		/* A small stack: no handler of the program runs here, only setuid's. */
+		rt__os_set_sigmask(~(1ul << (RT_SIGSYNCCALL - 1)));
 		mp->start_fn();
 	}
 	rt__os_set_sigmask(rt__os.sigmask); /* not the creator's, who may have changed its own */

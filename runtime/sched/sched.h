@@ -51,6 +51,10 @@ void rt__on_thread(void (*fn)(void *), void *arg);
 void rt__lock_os_thread(void);
 void rt__unlock_os_thread(void);
 
+/* Ends the program if no goroutine can ever run again: for when a foreign thread has ended, which
+ * might have readied one. */
+void rt__check_deadlock(void);
+
 /* Prints a header line for each goroutine, gp first, as a traceback does. */
 void rt__print_goroutines(const struct rt__g *gp);
 

@@ -26,9 +26,12 @@ static struct {
 } stacks;
 
 void
-rt__stackinit(size_t size)
+rt__stackinit(size_t size, size_t tls_size)
 {
+	/* The TLS block lies in the slot (sched/g.c) and must leave room for frames. */
 	stacks.slot = size ? size : RT_STACK_DEFAULT;
+	while (stacks.slot / 2 < tls_size)
+		stacks.slot *= 2;
 }
 
 /* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
@@ -86,5 +89,9 @@ rt__stack_alloc_main(void)
 	if (!lo)
 		rt__out_of_memory("the main goroutine's stack", size);
 	size &= ~(rt__os.page_size - 1);
+	/* Such a mapping grows as the first stack does, up to RLIMIT_STACK, which it exceeds from
+	 * the start. Without that limit, only a guard stops it. */
+	if (rt__os_stack_limit() == SIZE_MAX && rt__os_guard((void *)lo, rt__os.page_size) == 0)
+		lo += rt__os.page_size, size -= rt__os.page_size;
 	return (struct rt__stack){lo, lo + size};
 }

@@ -11,7 +11,7 @@
 #define RT_STACK_MAIN 1000000000ul     /* main's, Go's maxstacksize on 64-bit: decimal on purpose */
 
 /* Sets the size of ordinary stacks; 0 is the default. */
-void rt__stackinit(size_t size);
+void rt__stackinit(size_t size, size_t tls_size);
 
 /* A stack of the ordinary size. Never returns without one: out of address space is fatal. */
 struct rt__stack rt__stack_alloc(void);

@@ -75,8 +75,9 @@ extern const char rt__go[], rt__go_ints[];
 				       __typeof__((fn)(__VA_ARGS__))(RT__TYPES(__VA_ARGS__)))))
 #define RT__IS_POINTER(_, a) &&__builtin_classify_type(a) == 5
 #define RT__IS_WORD(_, a) &&__builtin_classify_type(a) <= 5
-#define RT__TYPES(...) __VA_OPT__(RT__TYPES_(__VA_ARGS__))
-#define RT__TYPES_(a, ...) __typeof__(a) RT__EACH(RT__TYPE_NEXT, _, ##__VA_ARGS__)
+#define RT__TYPES(...) RT__PASTE(RT__TYPES_, __VA_OPT__(SOME))(__VA_ARGS__)
+#define RT__TYPES_() void
+#define RT__TYPES_SOME(a, ...) __typeof__(a) RT__EACH(RT__TYPE_NEXT, _, ##__VA_ARGS__)
 #define RT__TYPE_NEXT(_, a) , __typeof__(a)
 
 #define RT__ALIGNED_16(_, a) &&_Alignof(__typeof__(a)) <= 16
