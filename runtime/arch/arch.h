@@ -7,7 +7,8 @@
  *	rt__get_tp(), rt__set_tp()	the thread pointer, for C's thread-locals
  *	rt__cpu_relax()			inside spin loops
  *	rt__sp()			about where the stack is
- *	switch.S			rt__mcall, rt__gogo, rt__on_stack, rt__go, rt__gostart
+ *	switch.S			rt__mcall, rt__mleave, rt__gogo, rt__on_stack, rt__go,
+ *					rt__go_words, and where goroutines start
  */
 #ifndef RT_ARCH_H
 #define RT_ARCH_H

@@ -10,13 +10,14 @@
  * there.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "libc/libc.h"
 
 #include "libc/musl.h"
 #include "os/os.h"
-#include "os/sysnum.h"
 
 MUSL_HIDDEN void __synccall(void (*fn)(void *), void *arg);
 MUSL_HIDDEN int __libc_sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
@@ -77,7 +78,7 @@ catch_all(void)
 		rt__store_rel(&call.target, td->tid);
 		do
 			r = rt__syscall3(SYS_tkill, td->tid, RT_SIGSYNCCALL, 0);
-		while (r == -RT_EAGAIN);
+		while (r == -EAGAIN);
 		if (r == 0)
 			await(&call.caught, ++n);
 	}

@@ -68,17 +68,17 @@ rt__newproc(const struct rt__go_regs *regs)
 	struct rt__p *pp = rt__getm()->p;
 	struct rt__g *gp = get_g(pp);
 
-	gp->sp = rt__frame_prepare(rt__g_frames_top(gp), regs, &gp->pc);
+	gp->sp = rt__frame_prepare_any(rt__g_frames_top(gp), regs, &gp->pc);
 	launch(gp, regs, pp);
 }
 
 void
-rt__newproc_ints(const struct rt__go_regs *regs)
+rt__newproc_words(const struct rt__go_regs *regs)
 {
 	struct rt__p *pp = rt__getm()->p;
 	struct rt__g *gp = get_g(pp);
 
-	gp->sp = rt__frame_prepare_ints(rt__g_frames_top(gp), regs, &gp->pc);
+	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
 	launch(gp, regs, pp);
 }
 
@@ -88,7 +88,7 @@ rt__newproc_main(void (*fn)(void), struct rt__stack stack)
 	struct rt__go_regs regs = {.fn = (uintptr_t)fn};
 	struct rt__g *gp = rt__newg(stack);
 
-	gp->sp = rt__frame_prepare_ints(rt__g_frames_top(gp), &regs, &gp->pc);
+	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), &regs, &gp->pc);
 	launch(gp, &regs, rt__getm()->p);
 }
 

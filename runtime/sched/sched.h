@@ -18,8 +18,8 @@ void rt__mcommoninit(struct rt__m *mp);
 struct rt__p *rt__procresize(int32_t n);
 /* Queues a new goroutine; see rt_go. */
 void rt__newproc(const struct rt__go_regs *regs);
-/* The same for calls that pass only integers and pointers in registers (rt__go_ints). */
-void rt__newproc_ints(const struct rt__go_regs *regs);
+/* The same for calls that pass only integers and pointers in registers (rt__go_words). */
+void rt__newproc_words(const struct rt__go_regs *regs);
 /* Queues the main goroutine, on its own large stack. */
 void rt__newproc_main(void (*fn)(void), struct rt__stack stack);
 /* Runs the scheduler on this thread; does not return. */

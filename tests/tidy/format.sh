@@ -8,9 +8,7 @@ files() {
 }
 status=0
 files '*.c' '*.h' | xargs clang-format --dry-run -Werror || status=1
-scripts=$(grep -lE '^#!/bin/(ba)?sh' $(files) 2>/dev/null)
-# shellcheck disable=SC2086
-shellcheck -x $scripts tools/setup.sh || status=1
+files | xargs grep -lE '^#!/bin/(ba)?sh' | xargs shellcheck -x || status=1
 files '*.c' '*.h' '*.S' '*.md' '*.py' '*.sh' '*.ld' '*.pml' 'tools/*' |
 	xargs codespell -q 3 -L wronly,inits,te,pring,fo,thre || status=1
 exit $status

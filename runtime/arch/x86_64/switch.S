@@ -68,7 +68,7 @@ rt__mcall:
 	.cfi_endproc
 	.size	rt__mcall, . - rt__mcall
 
-/* void rt__mleave(void (*fn)(struct rt__g *)): the same for a goroutine that ends: nothing saved. */
+/* void rt__mleave(void (*fn)(struct rt__g *)): the same when the goroutine ends: nothing saved. */
 	.section .text.rt__mleave,"ax",@progbits
 	.globl	rt__mleave
 	.hidden	rt__mleave
@@ -195,14 +195,14 @@ rt__go:
 	.size	rt__go, . - rt__go
 
 /*
- * rt__go_ints: rt__go for a call with nothing but integers and pointers, in registers.
- *	void rt__newproc_ints(const struct rt__go_regs *)
+ * rt__go_words: rt__go for a call with nothing but integers and pointers, in registers.
+ *	void rt__newproc_words(const struct rt__go_regs *)
  */
-	.section .text.rt__go_ints,"ax",@progbits
-	.globl	rt__go_ints
-	.type	rt__go_ints, @function
+	.section .text.rt__go_words,"ax",@progbits
+	.globl	rt__go_words
+	.type	rt__go_words, @function
 	.balign	16
-rt__go_ints:
+rt__go_words:
 	.cfi_startproc
 	movq	(%rsp), %rax			/* the call of rt_go */
 	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
@@ -216,24 +216,25 @@ rt__go_ints:
 	movq	%r9, RT_GO_INT+40(%rsp)
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%rsp, %rdi
-	call	rt__newproc_ints
+	call	rt__newproc_words
 	addq	$RT_GO_XMM+8, %rsp
 	.cfi_adjust_cfa_offset -(RT_GO_XMM+8)
 	ret
 	.cfi_endproc
-	.size	rt__go_ints, . - rt__go_ints
+	.size	rt__go_words, . - rt__go_words
 
 /*
- * rt__gostart_ints: where its goroutine starts; the frame is one cache line.
+ * rt__gostart: where its goroutine starts; prepare.c has built the frame, one cache line. It is the
+ * goroutine's outermost one: rbp is 0 and the CFI says that nobody called it.
  *	r15 rdi  r14 rsi  r13 rdx  r12 rcx  rbx r8  rbp 0
  *	sp + 0 fn   sp + 8 r9   sp + 16 the top
  */
-	.section .text.rt__gostart_ints,"ax",@progbits
-	.globl	rt__gostart_ints
-	.hidden	rt__gostart_ints
-	.type	rt__gostart_ints, @function
+	.section .text.rt__gostart,"ax",@progbits
+	.globl	rt__gostart
+	.hidden	rt__gostart
+	.type	rt__gostart, @function
 	.balign	16
-rt__gostart_ints:
+rt__gostart:
 	.cfi_startproc
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
@@ -249,22 +250,22 @@ rt__gostart_ints:
 	call	rt_goexit
 	ud2
 	.cfi_endproc
-	.size	rt__gostart_ints, . - rt__gostart_ints
+	.size	rt__gostart, . - rt__gostart
 
 /*
- * rt__gostart: where a new goroutine starts. rt__g_prepare (arch/x86_64/prepare.c) has put the
+ * rt__gostart_any: where a goroutine of any other call starts. prepare.c has put the
  * first integer arguments into the callee-saved registers that rt__gogo pops, and the rest on the
  * stack:
  *	r15 rdi  r14 rsi  r13 rdx  r12 rcx  rbx r8  rbp 0
  *	sp + 0 fn   sp + 8 rax   sp + 16 r9   sp + 24 unused   sp + 32 xmm0-7   sp + 160 arguments
  * It is the goroutine's outermost frame: rbp is 0 and the CFI says that nobody called it.
  */
-	.section .text.rt__gostart,"ax",@progbits
-	.globl	rt__gostart
-	.hidden	rt__gostart
-	.type	rt__gostart, @function
+	.section .text.rt__gostart_any,"ax",@progbits
+	.globl	rt__gostart_any
+	.hidden	rt__gostart_any
+	.type	rt__gostart_any, @function
 	.balign	16
-rt__gostart:
+rt__gostart_any:
 	.cfi_startproc
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
@@ -289,4 +290,4 @@ rt__gostart:
 	call	rt_goexit
 	ud2
 	.cfi_endproc
-	.size	rt__gostart, . - rt__gostart
+	.size	rt__gostart_any, . - rt__gostart_any

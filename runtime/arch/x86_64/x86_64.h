@@ -119,8 +119,9 @@ struct rt__go_regs {
 };
 
 /* Builds the first frame of a goroutine below `top` (16-aligned), which will call regs->fn with
- * these arguments and then rt_goexit. Returns the stack pointer, and where to resume in *pc. */
-uintptr_t rt__frame_prepare_ints(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
-uintptr_t rt__frame_prepare(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
+ * these arguments and then rt_goexit. Returns the stack pointer, and where to resume in *pc. The
+ * first is for arguments that are integers and pointers in registers. */
+uintptr_t rt__frame_prepare_words(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
+uintptr_t rt__frame_prepare_any(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
 
 #endif

@@ -54,9 +54,7 @@ extern "C" {
 		_Static_assert(sizeof(rt_fn_(__VA_ARGS__)) <= 16,                                  \
 			       "rt_go: the function returns a large struct");                      \
 		(void)__builtin_call_with_static_chain(                                            \
-			((__typeof__(rt_fn_))(const void *)(RT__ONLY_WORDS(rt_fn_, ##__VA_ARGS__)  \
-								    ? rt__go_ints                  \
-								    : rt__go))(__VA_ARGS__),       \
+			((__typeof__(rt_fn_))RT__GO_ENTRY(rt_fn_, ##__VA_ARGS__))(__VA_ARGS__),    \
 			(void *)(uintptr_t)rt_fn_);                                                \
 	})
 
@@ -64,7 +62,9 @@ extern "C" {
 
 /* The assembly that stands in for fn. Declared as data, so that the compiler does not compare its
  * type with that of the call. */
-extern const char rt__go[], rt__go_ints[];
+extern const char rt__go[], rt__go_words[];
+#define RT__GO_ENTRY(fn, ...)                                                                      \
+	(const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__go_words : rt__go)
 
 /* Whether the call passes nothing but integers and pointers, in registers, as far as the compiler
  * can tell: all arguments are pointers, or are of just the types of the parameters. */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* libc on goroutines: thread-locals, locks, threads, signals, processes, ids. */
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <regex.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+/* Each with one P, where goroutines share a thread, and with several, where they move. */
+static void
+everywhere(const char *name, const char *arg)
+{
+	static const char *const settings[][2] = {
+		{"GOMAXPROCS=1", NULL},
+		{"GOMAXPROCS=2", NULL},
+		{"GOMAXPROCS=8", NULL},
+		{"GOMAXPROCS=4", "RTDEBUG=no_fsgsbase=1,no_guard=1"},
+	};
+
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+		guest_ok("libc", .args = {name, arg}, .env = {settings[i][0], settings[i][1]});
+}
+
+Test(libc, thread_locals)
+{
+	everywhere("thread-locals", NULL);
+}
+
+Test(libc, large_thread_locals)
+{
+	guest_ok("tls_size", .env = {"GOMAXPROCS=4"});
+}
+
+Test(libc, thread_specific_data)
+{
+	everywhere("specific", NULL);
+}
+
+Test(libc, reused_key_is_null_everywhere)
+{
+	everywhere("key-reuse", NULL);
+}
+
+Test(libc, locales_and_rounding)
+{
+	everywhere("locales", NULL);
+}
+
+Test(libc, lock_owners)
+{
+	everywhere("lock-owners", NULL);
+}
+
+Test(libc, lines_stay_whole)
+{
+	struct guest g = guest_run("libc", .args = {"stdio-lines"}, .env = {"GOMAXPROCS=8"});
+	regex_t re;
+
+	guest_expect_exit(&g, 0);
+	cr_assert(regcomp(&re, "^goroutine [0-9]{3} line [0-9]{3} of many$",
+			  REG_EXTENDED | REG_NOSUB) == 0);
+	int n = 0;
+	for (char *save, *line = strtok_r(g.out, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save), n++)
+		cr_assert(regexec(&re, line, 0, NULL, 0) == 0, "torn: %s", line);
+	cr_assert_eq(n, 2000);
+	regfree(&re);
+	guest_free(&g);
+}
+
+Test(libc, foreign_threads)
+{
+	everywhere("foreign-threads", NULL);
+}
+
+Test(libc, exit_on_thread_and_goroutine)
+{
+	static const struct {
+		const char *first;
+		int status;
+	} rows[] = {{"goroutine", 5}, {"thread-only", 6}, {"thread", 6}};
+
+	for (int i = 0; i < 3; i++) {
+		struct guest g = guest_run("libc", .args = {"two-exits", rows[i].first},
+					   .env = {"GOMAXPROCS=4"});
+
+		guest_expect_exit(&g, rows[i].status);
+		guest_expect_out(&g, "handler\n");
+		guest_free(&g);
+	}
+}
+
+Test(libc, signals_to_self)
+{
+	everywhere("signals", NULL);
+}
+
+Test(libc, deadly_signals)
+{
+	static const struct {
+		const char *how;
+		int signal;
+	} rows[] = {{"abort", SIGABRT}, {"assert", SIGABRT},  {"raise", SIGTERM},
+		    {"trap", SIGILL},   {"handled", SIGABRT}, {"ignored", SIGABRT}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (int other = 0; other < 2; other++) {
+			struct guest g = guest_run(
+				"libc", .args = {"die", rows[i].how, other ? "other" : NULL});
+
+			guest_expect_signal(&g, rows[i].signal);
+			guest_free(&g);
+		}
+	}
+}
+
+/* assert in a program that names neither abort nor raise: libc's own call must find ours. */
+Test(libc, assert_alone)
+{
+	struct guest g = guest_run("assert");
+
+	guest_expect_signal(&g, SIGABRT);
+	guest_expect_err(&g, "Assertion failed: argc > 5");
+	guest_free(&g);
+}
+
+Test(libc, stack_bounds)
+{
+	everywhere("stack-of", NULL);
+	everywhere("use-stack", "50");
+}
+
+/* Past the end of a goroutine's stack lies a guard, not another goroutine's stack. */
+Test(libc, stack_overflow)
+{
+	for (int i = 0; i < 2; i++) {
+		struct guest g = guest_run("libc", .args = {"use-stack", "70"},
+					   .env = {i ? "RTDEBUG=no_guard=1" : NULL});
+
+		guest_expect_signal(&g, SIGSEGV);
+		guest_free(&g);
+	}
+	guest_ok("libc", .args = {"use-stack", "200"}, .env = {"RTSTACK=1M"});
+	guest_ok("libc", .args = {"use-stack", "20000"}, .env = {"RTSTACK=128M"});
+}
+
+Test(libc, processes)
+{
+	everywhere("processes", NULL);
+}
+
+/* All threads change, or the call fails: a thread that keeps its old rights is a hole. */
+Test(libc, setuid_changes_all_threads, .timeout = 120)
+{
+	static const char *const meanwhile[] = {"idle", "yielding", "spinning"};
+	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=8"};
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can try setuid");
+	for (int i = 0; i < 3; i++)
+		for (int k = i == 2; k < 2; k++)
+			guest_ok("libc", .args = {"set-uid", meanwhile[i]}, .env = {procs[k]});
+}

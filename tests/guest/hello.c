@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The smallest program. */
+#include <stdio.h>
+
+int
+main(void)
+{
+	puts("hello, world");
+	return 0;
+}
