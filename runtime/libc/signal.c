@@ -52,7 +52,7 @@ pthread_kill(pthread_t thread, int sig)
 	if (thread == pthread_self() && rt__getg())
 		return -signal_this_thread(sig);
 	struct musl_pthread *td = (struct musl_pthread *)thread;
-	uint64_t all = ~0ul, old;
+	uint64_t all = ~0ul, old = 0;
 	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
 	__lock(td->killlock); /* the thread does not end meanwhile */
 	long r = td->tid ? rt__syscall3(SYS_tkill, td->tid, sig, 0) : 0;

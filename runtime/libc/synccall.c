@@ -90,7 +90,7 @@ void
 __synccall(void (*fn)(void *), void *arg)
 {
 	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
-	uint64_t all = ~0ul, old;
+	uint64_t all = ~0ul, old = 0;
 
 	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
 	__tl_lock(); /* no thread starts or ends, and one caller at a time */
