@@ -6,6 +6,10 @@
  * of each slot. A guard is a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13), which
  * splits no mapping; before, it is mprotect, of which a process has about 32,000 (max_map_count).
  *
+ * A slot is a power of two and one page more, for the guard. Were it a power of two, the page that
+ * each goroutine starts on would have the same low bits in all of them, and would compete for the
+ * same few entries of the TLB: with 1000 goroutines, each switch would walk the page tables.
+ *
  * Main's stack, the only large one, is a mapping of its own that the kernel keeps a gap below.
  *
  * Transparent huge pages are off: with them, the first touch would commit 2 MiB.
@@ -21,17 +25,19 @@
 
 static struct {
 	struct rt__lock lock;
-	size_t slot;       /* bytes of a slot, a power of two */
+	size_t slot;       /* bytes of a slot: a stack, a power of two, and its guard page */
 	uintptr_t at, end; /* rest of the current arena */
 } stacks;
 
 void
 rt__stackinit(size_t size, size_t tls_size)
 {
+	size_t stack = size ? size : RT_STACK_DEFAULT;
+
 	/* The TLS block lies in the slot (sched/g.c) and must leave room for frames. */
-	stacks.slot = size ? size : RT_STACK_DEFAULT;
-	while (stacks.slot / 2 < tls_size)
-		stacks.slot *= 2;
+	while (stack / 2 < tls_size)
+		stack *= 2;
+	stacks.slot = stack + rt__os.page_size;
 }
 
 /* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
@@ -53,13 +59,13 @@ reserve(void *(*how)(size_t), size_t *size, size_t min)
 static uintptr_t
 next_slot(void)
 {
-	if (stacks.at == stacks.end) {
+	if (stacks.end - stacks.at < stacks.slot) {
 		size_t size = ARENA_SIZE > stacks.slot ? ARENA_SIZE : stacks.slot;
 
 		stacks.at = reserve(rt__os_reserve, &size, stacks.slot);
+		stacks.end = stacks.at ? stacks.at + size : 0;
 		if (!stacks.at)
-			return stacks.end = 0;
-		stacks.end = stacks.at + size;
+			return 0;
 	}
 	uintptr_t lo = stacks.at;
 	stacks.at += stacks.slot;
