@@ -24,17 +24,27 @@
 size_t
 rt__tls_size(void)
 {
-	/* 64 more: tls_make aligns the block. */
+	/* 64 more: for place(). */
 	return RT_ALIGN_UP(__libc.tls_size, 64) + 64 + __pthread_tsd_size;
+}
+
+/* How far to move a 64-aligned block so that struct pthread starts 8 bytes before a cache line:
+ * what the end of a goroutine has to reset then lies in two lines. Thread-locals that ask for
+ * more than 8-alignment decide for themselves. */
+static size_t
+place(uintptr_t block)
+{
+	size_t before = __libc.tls_size - sizeof(struct musl_pthread);
+
+	return (64 + 56 - (block + before) % 64) % 64;
 }
 
 void *
 rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 {
 	struct musl_pthread *self = musl_self(); /* anybody's: for what all threads share */
-	unsigned char *block =
-		(unsigned char *)RT_ALIGN_UP((uintptr_t)mem + __pthread_tsd_size, 64);
-	struct musl_pthread *td = __copy_tls(block);
+	uintptr_t block = RT_ALIGN_UP((uintptr_t)mem + __pthread_tsd_size, 64);
+	struct musl_pthread *td = __copy_tls((unsigned char *)block + place(block));
 
 	if (number > TID_LAST - TID_FIRST)
 		rt__throw("too many goroutines for musl's lock owner field");
@@ -80,10 +90,8 @@ reset(struct musl_pthread *td)
 	}
 }
 
-/* On the goroutine that ends. What the next user of this G finds is prepared here, not when it
- * starts: now the lines are in the cache. */
 void
-rt__tls_finish(void *tp)
+rt__tls_unwind(void *tp)
 {
 	struct musl_pthread *td = tp;
 
@@ -93,6 +101,15 @@ rt__tls_finish(void *tp)
 		td->cancelbuf = c->next;
 		c->fn(c->arg);
 	}
+}
+
+/* On the goroutine that ends. What the next user of this G finds is prepared here, not when it
+ * starts: now the lines are in the cache. */
+void
+rt__tls_finish(void *tp)
+{
+	struct musl_pthread *td = tp;
+
 	if (td->tsd_used && __pthread_tsd_run_dtors)
 		__pthread_tsd_run_dtors();
 	reset(td);

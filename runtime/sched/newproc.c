@@ -117,6 +117,14 @@ goexit0(struct rt__g *gp)
 	rt__schedule();
 }
 
+/* Where a goroutine's function returns to (switch.S). */
+void
+rt__goend(void)
+{
+	rt__hooks.tls_finish(rt__getg()->tp);
+	rt__mleave(goexit0);
+}
+
 void
 rt_goexit(void)
 {
@@ -124,6 +132,6 @@ rt_goexit(void)
 
 	if (!gp)
 		rt__panic("rt_goexit on a thread that is not a goroutine");
-	rt__hooks.tls_finish(gp->tp);
-	rt__mleave(goexit0);
+	rt__hooks.tls_unwind(gp->tp);
+	rt__goend();
 }

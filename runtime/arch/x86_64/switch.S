@@ -247,7 +247,7 @@ rt__gostart:
 	popq	%r9
 	xorl	%eax, %eax
 	call	*%r11
-	call	rt_goexit
+	call	rt__goend
 	ud2
 	.cfi_endproc
 	.size	rt__gostart, . - rt__gostart
@@ -287,7 +287,7 @@ rt__gostart_any:
 	movaps	144(%rsp), %xmm7
 	addq	$160, %rsp
 	call	*%r11
-	call	rt_goexit
+	call	rt__goend
 	ud2
 	.cfi_endproc
 	.size	rt__gostart_any, . - rt__gostart_any

@@ -119,7 +119,7 @@ struct rt__go_regs {
 };
 
 /* Builds the first frame of a goroutine below `top` (16-aligned), which will call regs->fn with
- * these arguments and then rt_goexit. Returns the stack pointer, and where to resume in *pc. The
+ * these arguments and then rt__goend. Returns the stack pointer, and where to resume in *pc. The
  * first is for arguments that are integers and pointers in registers. */
 uintptr_t rt__frame_prepare_words(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
 uintptr_t rt__frame_prepare_any(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
