@@ -34,13 +34,7 @@
 		__atomic_compare_exchange_n((p), &rt_old_, (new), 0, ok, fail);                    \
 	})
 
-/* Orders earlier stores before later loads (Dekker); each use cites its argument. The second form
- * stands right behind a read-modify-write of this thread, which on x86-64 is that fence already. */
+/* Orders earlier stores before later loads (Dekker); each use cites its argument. */
 #define rt__fence_seq() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-#define rt__fence_seq_after_rmw() __asm__ volatile("" ::: "memory")
-#else
-#define rt__fence_seq_after_rmw() rt__fence_seq()
-#endif
 
 #endif

@@ -28,7 +28,7 @@ put_string(struct out *o, const char *s)
 }
 
 static void
-put_number(struct out *o, unsigned long long v, unsigned base, int width, char pad)
+put_number(struct out *o, unsigned long long v, unsigned base, int width, char pad, bool negative)
 {
 	char digits[24];
 	int n = 0;
@@ -36,8 +36,12 @@ put_number(struct out *o, unsigned long long v, unsigned base, int width, char p
 	do
 		digits[n++] = "0123456789abcdef"[v % base];
 	while ((v /= base) != 0);
-	for (int i = n; i < width; i++)
+	if (negative && pad == '0')
+		put(o, '-');
+	for (int i = n + negative; i < width; i++)
 		put(o, pad);
+	if (negative && pad != '0')
+		put(o, '-');
 	while (n > 0)
 		put(o, digits[--n]);
 }
@@ -53,9 +57,8 @@ put_signed(struct out *o, va_list *ap, int longs, int width, char pad)
 {
 	long long v = longs ? va_arg(*ap, long) : va_arg(*ap, int);
 
-	if (v < 0)
-		put(o, '-');
-	put_number(o, v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v, 10, width, pad);
+	put_number(o, v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v, 10, width, pad,
+		   v < 0);
 }
 
 static void
@@ -73,14 +76,14 @@ put_conversion(struct out *o, char conv, va_list *ap, int longs, int width, char
 		put_signed(o, ap, longs, width, pad);
 		break;
 	case 'u':
-		put_number(o, next_unsigned(ap, longs), 10, width, pad);
+		put_number(o, next_unsigned(ap, longs), 10, width, pad, false);
 		break;
 	case 'x':
-		put_number(o, next_unsigned(ap, longs), 16, width, pad);
+		put_number(o, next_unsigned(ap, longs), 16, width, pad, false);
 		break;
 	case 'p':
 		put_string(o, "0x");
-		put_number(o, (uintptr_t)va_arg(*ap, void *), 16, 0, '0');
+		put_number(o, (uintptr_t)va_arg(*ap, void *), 16, 0, '0', false);
 		break;
 	default:
 		put(o, conv);

@@ -68,6 +68,13 @@ by_level_and_name(const void *a, const void *b)
 }
 
 static int
+by_name(const void *a, const void *b)
+{
+	return rt__strcmp(((const struct rt__package *)a)->name,
+			  ((const struct rt__package *)b)->name);
+}
+
+static int
 by_package_and_place(const void *a, const void *b)
 {
 	const struct rt__init_hook *x = a, *y = b;
@@ -153,6 +160,8 @@ count_records(struct reader *r, const struct rt_init_record *rec, const struct r
 			return RT_INIT_CORRUPT;
 		switch (rec->kind) {
 		case RT_RECORD_PACKAGE:
+			if (rec->level > RT_LEVEL_USER)
+				return RT_INIT_CORRUPT;
 			g->npackages++;
 			break;
 		case RT_RECORD_IMPORT:
@@ -183,16 +192,18 @@ read_packages(struct reader *r, const struct rt_init_record *rec, const struct r
 								.file = target(&rec->file),
 								.line = rec->line,
 								.level = rec->level};
-	sort(g->packages, n, sizeof *g->packages, by_level_and_name);
-	for (int32_t i = 0; i < n; i++) {
-		r->ids[i] = (struct identity){g->packages[i].name, i};
-		if (i > 0 && by_level_and_name(&g->packages[i - 1], &g->packages[i]) == 0) {
-			*r->problem =
-				(struct rt__init_problem){g->packages[i].name, NULL,
-							  g->packages[i].file, g->packages[i].line};
+	sort(g->packages, n, sizeof *g->packages, by_name);
+	for (int32_t i = 1; i < n; i++) {
+		const struct rt__package *p = &g->packages[i];
+
+		if (by_name(p - 1, p) == 0) {
+			*r->problem = (struct rt__init_problem){p->name, NULL, p->file, p->line};
 			return RT_INIT_DUPLICATE;
 		}
 	}
+	sort(g->packages, n, sizeof *g->packages, by_level_and_name);
+	for (int32_t i = 0; i < n; i++)
+		r->ids[i] = (struct identity){g->packages[i].name, i};
 	sort(r->ids, n, sizeof *r->ids, by_address);
 	return RT_INIT_OK;
 }
@@ -346,6 +357,8 @@ rt__init_build(struct rt__init_graph *g, const struct rt_init_record *records,
 /* ---- explanations, for messages: simple and slow ---- */
 
 #define UNSEEN (-1)
+#define MAX_STARTS 64 /* packages on cycles to look at: rtinspect takes its time and looks at all  \
+		       */
 
 /* Breadth first over imports, forwards (towards what is imported) or backwards, from start, until
  * `goal` or, with goal < 0, a package that has no further edge. parent[] leads back to start. */
@@ -400,14 +413,15 @@ trace_back(const int32_t *parent, int32_t start, int32_t last, int32_t *path, in
 int32_t
 rt__init_find_cycle(const struct rt__init_graph *g, int32_t *path, int32_t max, int32_t *scratch)
 {
-	int32_t best = 0, best_start = UNSEEN;
+	int32_t best = 0, best_start = UNSEEN, tried = 0;
 
-	for (int32_t start = 0; start < g->npackages; start++) {
+	for (int32_t start = 0; start < g->npackages && tried < MAX_STARTS; start++) {
 		int32_t last = search(g, start, start, scratch);
 		int32_t n = 1;
 
 		if (last == UNSEEN)
 			continue;
+		tried++;
 		for (int32_t p = last; p != start; p = scratch[p])
 			n++;
 		if (best_start == UNSEEN || n < best) {

@@ -70,6 +70,13 @@ next_line(const char **text, struct span *ret)
 	return true;
 }
 
+static bool
+is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
+		s[2] <= '7';
+}
+
 /* Appends s to dir, with mountinfo's octal escapes (\040 is a space) undone if `escaped`. */
 static bool
 append(struct rt__cgroup *g, size_t *len, struct span s, bool escaped)
@@ -77,7 +84,7 @@ append(struct rt__cgroup *g, size_t *len, struct span s, bool escaped)
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.s[i];
 
-		if (escaped && c == '\\' && i + 3 < s.len) {
+		if (escaped && c == '\\' && i + 3 < s.len && is_octal(s.s + i + 1)) {
 			c = (char)((s.s[i + 1] - '0') << 6 | (s.s[i + 2] - '0') << 3 |
 				   (s.s[i + 3] - '0'));
 			i += 3;
@@ -144,12 +151,16 @@ rt__cgroup_find(const char *cgroup, const char *mountinfo, struct rt__cgroup *re
 	ret->version = find_path(cgroup, &path);
 	if (ret->version == 0 || !find_mount(mountinfo, ret->version, &root, &point))
 		return false;
-	/* The mount shows the hierarchy from `root` on; a path outside it is not to be seen. */
+	/* The mount shows the hierarchy from `root` on; a path outside it is not to be seen. The
+	 * root is escaped and the path is not: dir is free to hold it as it is. */
 	if (!span_is(root, "/")) {
-		while (same < root.len && same < path.len && root.s[same] == path.s[same])
-			same++;
-		if (same < root.len || (same < path.len && path.s[same] != '/'))
+		if (!append(ret, &len, root, true))
 			return false;
+		while (same < len && same < path.len && ret->dir[same] == path.s[same])
+			same++;
+		if (same < len || (same < path.len && path.s[same] != '/'))
+			return false;
+		len = 0;
 	}
 	struct span below = {path.s + same, path.len - same};
 	if (!append(ret, &len, point, true))

@@ -176,7 +176,8 @@ struct rt__hooks {
 	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
 	size_t (*tls_size)(void);
 	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
-	/* libc/: run the cleanup handlers that are pushed, for a goroutine that ends inside them. */
+	/* libc/: run the cleanup handlers that are pushed, for a goroutine that ends inside them.
+	 */
 	void (*tls_unwind)(void *tp);
 	/* libc/: do what C does at the end of a thread (destructors of thread-specific data), and
 	 * make the TLS fit for the next goroutine. */

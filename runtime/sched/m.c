@@ -6,11 +6,17 @@
  * The hand-over between those who make work visible (W: ready, newproc) and those who run out of
  * it (I: find_runnable). W: queue the goroutine; fence; if nobody spins and a P is idle, wake an
  * M as spinning; if none is idle, set needspinning and look at npidle again. I: put the P on the
- * idle list; stop spinning; fence; if it spun or needspinning is set, look at all queues again.
- * If W sees a spinner, that one's last look comes after W's store (both fences): it finds the
- * goroutine, or somebody has it already. If W sees no spinner but an idle P, it wakes an M. If W
- * sees no idle P, every P is busy, and the first to become idle afterwards sees needspinning.
- * The model is tests/model/spinning.pml; without the last look it finds the lost wake-up.
+ * idle list; stop spinning; fence; if it spun or needspinning is set, look at all queues again,
+ * and if there is work but no idle P, set needspinning before unlocking.
+ *
+ * Why no goroutine waits while a P is idle. If W sees a spinner, that one's last look comes after
+ * W's store (both fences): it finds the goroutine, or somebody has it already. If W sees no spinner
+ * but an idle P, it wakes an M. If W sees no idle P, every P is busy, and the first that is given
+ * up afterwards, by last_look or by handoffp, is given up by somebody who sees needspinning. Who
+ * counts itself as a spinner and then gets no P drops the count under sched.lock, with needspinning
+ * set: others have relied on it meanwhile.
+ *
+ * The model is tests/model/spinning.pml. It found four holes in the first version of this.
  *
  * An idle M's thread pointer is its own, so that a signal handler that runs there meanwhile does
  * not write to the errno of a goroutine that runs elsewhere.
@@ -244,7 +250,11 @@ rt__startm(struct rt__p *pp, bool spinning)
 static bool
 want_wake(void)
 {
-	rt__fence_seq_after_rmw(); /* the queue's store came with one; pairs with last_look */
+	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
+		return false; /* the only P is the caller's: nobody is idle */
+	/* Pairs with last_look. Not fence_seq_after_rmw: a goroutine that was displaced from next
+	 * is stored to the ring behind the exchange. */
+	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
@@ -262,12 +272,14 @@ rt__wakep(void)
 	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
 		return;
 	rt__lock(&rt__sched.lock);
-	struct rt__p *pp = rt__pidle_get();
+	struct rt__p *pp = rt__pidle_get_for_work();
+	/* No longer a spinner, under the lock: others relied on this one, and an M that gives its P
+	 * up from now on sees needspinning and looks for them. */
+	if (!pp)
+		rt__add_seq(&rt__sched.nmspinning, -1);
 	rt__unlock(&rt__sched.lock);
 	if (pp)
 		rt__startm(pp, true);
-	else
-		rt__add_seq(&rt__sched.nmspinning, -1);
 }
 
 /* Passes on a P that its M cannot use now. */
@@ -298,8 +310,14 @@ rt__handoffp(struct rt__p *pp)
 		pp = NULL;
 	}
 	rt__unlock(&rt__sched.lock);
-	if (!stopping && pp)
+	if (!stopping && pp) {
 		rt__startm(pp, false);
+	} else if (!pp) {
+		/* As in last_look: work may have turned up while this P was not idle yet. */
+		rt__fence_seq();
+		if (rt__load_rlx(&rt__sched.needspinning))
+			rt__wakep();
+	}
 }
 
 /* Gives the P to whoever stops the world, and sleeps. */

@@ -61,6 +61,18 @@ rt__pidle_get(void)
 	return pp;
 }
 
+/* With sched.lock. For who has found work: if no P is idle, those that are about to give theirs up
+ * without having spun are told, or they would sleep over it. Before nmspinning is dropped. */
+struct rt__p *
+rt__pidle_get_for_work(void)
+{
+	struct rt__p *pp = rt__pidle_get();
+
+	if (!pp)
+		rt__store_rlx(&rt__sched.needspinning, 1u);
+	return pp;
+}
+
 /* ---- procresize ---- */
 
 /* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred

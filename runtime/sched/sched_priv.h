@@ -137,7 +137,8 @@ rt__runq_get(struct rt__runq *q, bool *inherit)
 bool rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow);
 /* Moves half of victim's queue to q and returns one of them; owner of q only. */
 struct rt__g *rt__runq_steal(struct rt__runq *q, struct rt__runq *victim, bool take_next);
-/* Exact also while others push and pop: never true for a queue that was not empty throughout. */
+/* Exact also while others push and pop: never true for a queue that was not empty throughout, but
+ * for the moment in which its owner moves the next slot to the tail and then takes one itself. */
 bool rt__runq_empty(struct rt__runq *q);
 
 /* Owner's own look: cheap, since nobody else adds. */
@@ -178,6 +179,7 @@ struct rt__p *rt__releasep(void);
 /* With sched.lock held. */
 void rt__pidle_put(struct rt__p *pp);
 struct rt__p *rt__pidle_get(void);
+struct rt__p *rt__pidle_get_for_work(void);
 
 /* ---- g.c ---- */
 struct rt__g *rt__gfget(struct rt__p *pp);

@@ -189,14 +189,18 @@ last_look(struct rt__m *mp)
 	rt__fence_seq();
 	if (!was_spinning && !rt__load_rlx(&rt__sched.needspinning))
 		return false;
-	if (!rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)) &&
-	    rt__load_rlx(&rt__sched.runq.n) == 0)
+	/* The global queue first, and with the lock: who moves goroutines from there to a local
+	 * queue holds it, so they are seen in one place or the other. */
+	rt__lock(&rt__sched.lock);
+	bool work = rt__sched.runq.n > 0;
+	rt__unlock(&rt__sched.lock);
+	if (!work && !rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)))
 		return false;
 	rt__lock(&rt__sched.lock);
-	struct rt__p *pp = rt__pidle_get();
+	struct rt__p *pp = rt__pidle_get_for_work();
 	rt__unlock(&rt__sched.lock);
 	if (!pp)
-		return false; /* whoever took the last idle P looks for work with it */
+		return false; /* whoever gives a P up next sees needspinning */
 	rt__acquirep(pp);
 	rt__become_spinning(mp);
 	return true;

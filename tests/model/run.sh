@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh MODEL: proves tests/model/MODEL.pml with Spin, and that the proof is worth something: each
+# mutation takes one thing away, and Spin must find what that breaks. Exit status 0 if all is as it
+# should be, 77 (skipped) without spin.
+
+set -u
+model=${1:?usage: run.sh MODEL}
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+command -v spin >/dev/null || exit 77
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 1
+status=0
+
+# search DEFINES...: leaves Spin's verdict in `out`.
+search() {
+	spin -a "$@" "$here/$model.pml" >out 2>&1 &&
+		${CC:-cc} -O2 -w -DSAFETY -DCOLLAPSE -DVECTORSZ=1024 -o pan pan.c >>out 2>&1 &&
+		./pan -m200000 -w22 >out 2>&1
+}
+
+verdict() { # WORD EXPECTATION DEFINES...
+	printf '%s  %s: %s\n' "$@"
+	if [ "$1" = FAIL ]; then
+		status=1
+		cat out
+	fi
+}
+
+# The model as it is: no error, and the whole of it was searched.
+good() {
+	search "$@"
+	if grep -q 'errors: 0$' out && ! grep -q 'Search not completed\|too small' out; then
+		verdict ok 'holds' "$*"
+	else
+		verdict FAIL 'should hold' "$*"
+	fi
+}
+
+# A mutation: an assertion must be violated; a model that does not even compile proves nothing.
+bad() {
+	search "$@"
+	if grep -q 'assertion violated' out; then
+		verdict ok 'is found' "$*"
+	else
+		verdict FAIL 'should be found' "$*"
+	fi
+}
+
+case $model in
+park)
+	good -DNG=2 -DNM=2 -DROUNDS=2
+	good -DNG=2 -DNM=3 -DROUNDS=2
+	good -DNG=1 -DNM=2 -DROUNDS=3 -DPOSTERS=2
+	bad -DUNLOCK_BEFORE_PARK # unlocks before the switch
+	bad -DWAITING_LATE       # sets the status after the unlock
+	bad -DSAVE_LATE          # unlocks on the goroutine's own stack
+	bad -DENQUEUE_LATE       # looks for an event before it is on the queue
+	bad -DSTILL_QUEUED       # the waker leaves it on the wait queue
+	;;
+spinning)
+	good -DWORK=2 -DFOREIGN=0 -DHANDOFFS=1
+	good -DWORK=2 -DFOREIGN=0 -DWEAK
+	good -DWORK=1 -DFOREIGN=1
+	good -DWORK=0 -DFOREIGN=2
+	good -DWORK=0 -DFOREIGN=1 -DYIELDS=1
+	# The pieces of the protocol.
+	bad -DWORK=2 -DFOREIGN=0 -DNO_LAST_LOOK
+	bad -DWORK=2 -DFOREIGN=0 -DNO_NEEDSPINNING
+	bad -DWORK=0 -DFOREIGN=2 -DNO_RESET_WAKE        # reset_spinning starts nobody
+	bad -DWORK=2 -DFOREIGN=0 -DNO_FENCE_WAKE        # needspinning = 1, then npidle
+	bad -DWORK=2 -DFOREIGN=0 -DWEAK -DNO_FENCE_LOOK # npidle, then needspinning
+	bad -DWORK=2 -DFOREIGN=0 -DNO_FENCE_READY       # displaced to the ring, then nmspinning
+	# A P that is not there when somebody wants one must leave needspinning behind: with the
+	# lock, or an M that has not spun gives the P up and sleeps over the work.
+	bad -DWORK=2 -DFOREIGN=0 -DLOOK_BLIND # last_look does not
+	bad -DWORK=1 -DFOREIGN=1 -DPHANTOM    # rt__wakep does not, and unspins after the lock
+	bad -DWORK=2 -DFOREIGN=0 -DHANDOFFS=1 -DHANDOFF_BLIND # rt__handoffp does not look at it
+	# last_look reads the global queue without the lock, after the local ones: goroutines move
+	# from there to a local queue behind its back.
+	bad -DWORK=0 -DFOREIGN=2 -DLOCAL_FIRST
+	bad -DWORK=0 -DFOREIGN=1 -DYIELDS=1 -DLOCAL_FIRST
+	;;
+lock)
+	good -DNT=3 -DROUNDS=2
+	good -DNT=2 -DROUNDS=3
+	good -DNOTE -DROUNDS=3
+	bad -DTAKE_WITH_1   # a woken waiter forgets that there may be others
+	bad -DUNLOCK_IN_TWO # unlock loads, then stores
+	bad -DNO_WAKE
+	bad -DNOTE -DSLEEP_UNCHECKED # the kernel does not compare
+	bad -DNOTE -DCLEAR_LATE      # clears a note that may have fired again
+	;;
+*)
+	echo "run.sh: no such model: $model" >&2
+	exit 1
+	;;
+esac
+exit $status
