@@ -357,8 +357,8 @@ rt__init_build(struct rt__init_graph *g, const struct rt_init_record *records,
 /* ---- explanations, for messages: simple and slow ---- */
 
 #define UNSEEN (-1)
-#define MAX_STARTS 64 /* packages on cycles to look at: rtinspect takes its time and looks at all  \
-		       */
+/* Packages on cycles to look at; rtinspect takes its time and looks at all. */
+#define MAX_STARTS 64
 
 /* Breadth first over imports, forwards (towards what is imported) or backwards, from start, until
  * `goal` or, with goal < 0, a package that has no further edge. parent[] leads back to start. */
