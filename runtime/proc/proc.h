@@ -47,25 +47,25 @@ struct rt__stack {
 /* Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that
  * did little costs one page. A G is reused and never freed, so a stale pointer to one is safe. */
 struct rt__g {
-	uintptr_t sp;   /* (!) saved stack pointer */
-	uintptr_t pc;   /* (!) where to resume */
-	uint64_t fpctl; /* (!) MXCSR and x87 control word */
-	void *tp;       /* (!) (c) thread pointer: this goroutine's struct pthread */
-
-	struct rt__g *link; /* next on a wait list; owner of that list */
-	uint32_t status;    /* (a) enum rt__g_status */
+	/* The first line: all that the scheduler looks at when it picks a goroutine and runs it. */
+	uintptr_t sp;    /* (!) saved stack pointer */
+	uintptr_t pc;    /* (!) where to resume */
+	uint64_t fpctl;  /* (!) MXCSR and x87 control word */
+	void *tp;        /* (!) (c) thread pointer: this goroutine's struct pthread */
+	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
-	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
-	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
-	uint64_t id;            /* goid: main is 1, never reused */
 	struct rt__m *m;        /* M that runs it now */
 	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
+	uint64_t id;            /* goid: main is 1, never reused */
+
+	struct rt__g *link;     /* next on a wait list; owner of that list */
+	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
 	struct rt__stack stack; /* (c) */
 	uint64_t parent_id;     /* goid of the creator */
 	uintptr_t start_pc;     /* function it was started with */
 	uintptr_t creator_pc;   /* call of rt_go that made it */
-	void *stack_top;        /* (c) first free byte below the TLS block: frames start here */
 	struct rt__g *all_link; /* (c) next G ever made */
+	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
 };
 
 /*

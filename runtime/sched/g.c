@@ -34,8 +34,7 @@ static struct {
 	struct rt__gdeque list;
 } gfree;
 
-/* Distance from a G down to where its frames start: the same for all, set with the first. */
-static uintptr_t frames_below;
+uintptr_t rt__g_frames_below;
 
 static void
 allg_add(struct rt__g *gp)
@@ -64,12 +63,6 @@ rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg)
 		fn(gp, arg);
 }
 
-void *
-rt__g_frames_top(struct rt__g *gp)
-{
-	return (void *)((uintptr_t)gp - rt__load_rlx(&frames_below));
-}
-
 struct rt__g *
 rt__newg(struct rt__stack stack)
 {
@@ -79,8 +72,9 @@ rt__newg(struct rt__stack stack)
 
 	gp->stack = stack;
 	allg_add(gp);
-	if (rt__load_rlx(&frames_below) == 0)
-		rt__store_rlx(&frames_below, RT_ALIGN_UP(rt__hooks.tls_size(), RT_CACHE_LINE));
+	if (rt__load_rlx(&rt__g_frames_below) == 0)
+		rt__store_rlx(&rt__g_frames_below,
+			      RT_ALIGN_UP(rt__hooks.tls_size(), RT_CACHE_LINE));
 	gp->tp = rt__hooks.tls_make(rt__g_frames_top(gp), gp->number, stack);
 	rt__store_rlx(&gp->status, (uint32_t)RT_G_DEAD);
 	return gp;
@@ -116,7 +110,7 @@ rt__gfget(struct rt__p *pp)
 		return NULL;
 	rt__store_rlx(&pp->nfree, n - 1);
 	if (n > RT_PREFETCH)
-		__builtin_prefetch(pp->free_gs[n - 1 - RT_PREFETCH], 1);
+		rt__g_prefetch(pp->free_gs[n - 1 - RT_PREFETCH]);
 	return pp->free_gs[n - 1];
 }
 

@@ -187,8 +187,14 @@ void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
 int32_t rt__gfree_global_count(void);
 struct rt__g *rt__newg(struct rt__stack stack);
+/* Distance from a G down to where its frames start: the same for all, set with the first. */
+extern uintptr_t rt__g_frames_below;
 /* Where the frames of a G start, downwards; 16-aligned. */
-void *rt__g_frames_top(struct rt__g *gp);
+static inline void *
+rt__g_frames_top(struct rt__g *gp)
+{
+	return (void *)((uintptr_t)gp - rt__load_rlx(&rt__g_frames_below));
+}
 int32_t rt__allg_count(void);
 
 /* ---- deadlock.c ---- */
@@ -207,9 +213,16 @@ void rt__preempt_all(void);
 
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB
- * and the cache. Whoever walks a row of them asks for the one after the next.
+ * and the cache. Whoever walks a row of them asks for the one after the next: for the line that
+ * the scheduler reads, and for the one that a first frame is in. gp may be NULL, and stale.
  */
 #define RT_PREFETCH 2
+static inline void
+rt__g_prefetch(struct rt__g *gp)
+{
+	__builtin_prefetch(gp, 1);
+	__builtin_prefetch((char *)rt__g_frames_top(gp) - RT_CACHE_LINE, 1);
+}
 
 static inline uint32_t
 rt__g_status(const struct rt__g *gp)

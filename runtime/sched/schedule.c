@@ -276,7 +276,7 @@ prefetch_next(struct rt__runq *q)
 {
 	uint32_t at = rt__load_rlx(&q->head) + RT_PREFETCH - 1;
 
-	__builtin_prefetch(rt__load_rlx(&q->ring[at % RT_RUNQ_SIZE]), 1);
+	rt__g_prefetch(rt__load_rlx(&q->ring[at % RT_RUNQ_SIZE]));
 }
 
 /* hot: gcc takes what ends in a call that does not return for cold, and builds it for size. */
