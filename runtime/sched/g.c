@@ -9,8 +9,8 @@
  *	rt__g_frames_top	frames, downwards
  *	lo	guard below
  *
- * The colour is there because slots are a power of two apart: without it, the hot lines of all
- * goroutines would fall into the same few sets of the cache.
+ * The colour is there because each G lies at the top of a page: without it, the first lines of all
+ * goroutines would fall into one set of the first-level cache, which holds eight.
  *
  * A dead G goes to the free list of its P; when that is full, half go to the global list. Both
  * are LIFO: the stack that was used last is the one still in the cache. For those that are not,

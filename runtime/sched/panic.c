@@ -4,13 +4,16 @@
 
 #include "sched/sched_priv.h"
 
-#define MESSAGE_MAX 512
-
-static RT_NORETURN void
-die(const char *msg)
+void
+rt__panic(const char *fmt, ...)
 {
+	char msg[512];
+	va_list ap;
 	const struct rt__g *gp = rt__getg();
 
+	va_start(ap, fmt);
+	rt__vformat(msg, sizeof msg, fmt, ap);
+	va_end(ap);
 	rt__eprintf("panic: %s\n", msg);
 	if (gp) {
 		rt__eprintf("\ngoroutine %lu [running]:\n", gp->id);
@@ -19,26 +22,5 @@ die(const char *msg)
 	rt__os_exit(2);
 }
 
-void
-rt__panic(const char *fmt, ...)
-{
-	char msg[MESSAGE_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	rt__vformat(msg, sizeof msg, fmt, ap);
-	va_end(ap);
-	die(msg);
-}
-
-void
-rt_panic(const char *fmt, ...)
-{
-	char msg[MESSAGE_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	rt__vformat(msg, sizeof msg, fmt, ap);
-	va_end(ap);
-	die(msg);
-}
+/* The same under the public name. */
+void rt_panic(const char *fmt, ...) __attribute__((alias("rt__panic")));

@@ -208,9 +208,6 @@ void rt__sysmon_start(void);
 void rt__stop_the_world(void);
 void rt__start_the_world(int32_t procs);
 
-/* Asks every running P to end its slice. */
-void rt__preempt_all(void);
-
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB
  * and the cache. Whoever walks a row of them asks for the one after the next: for the line that

@@ -10,8 +10,9 @@
 
 #define POLL_NS 100000
 
-void
-rt__preempt_all(void)
+/* Asks every running P to end its slice. */
+static void
+preempt_all(void)
 {
 	struct rt__ps *ps = rt__sched.ps;
 
@@ -27,7 +28,7 @@ take_ps(void)
 	rt__sched.stopwait = rt__sched.ps->n;
 	rt__note_clear(&rt__sched.stopnote);
 	rt__store_seq(&rt__sched.gcwaiting, 1u); /* pairs with the acquire in find_runnable */
-	rt__preempt_all();
+	preempt_all();
 	rt__store_rlx(&rt__getm()->p->status, (uint32_t)RT_P_GCSTOP);
 	rt__sched.stopwait--;
 	for (struct rt__p *pp; (pp = rt__pidle_get());) {
@@ -51,7 +52,7 @@ rt__stop_the_world(void)
 	if (take_ps())
 		return;
 	while (!rt__note_timedsleep(&rt__sched.stopnote, POLL_NS))
-		rt__preempt_all();
+		preempt_all();
 }
 
 /* Sets the number of Ps and lets everybody go on. */

@@ -5,7 +5,7 @@
 
 #include "proc/proc.h"
 
-#define RT_STACK_DEFAULT (256ul << 10) /* bytes of address space, guard included */
+#define RT_STACK_DEFAULT (256ul << 10) /* bytes of address space, and a guard page below */
 #define RT_STACK_MIN (16ul << 10)      /* smallest RTSTACK */
 #define RT_STACK_MAX (1ul << 30)       /* largest RTSTACK */
 #define RT_STACK_MAIN 1000000000ul     /* main's, Go's maxstacksize on 64-bit: decimal on purpose */
