@@ -9,7 +9,6 @@
 
 #define rt__load_rlx(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define rt__load_acq(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define rt__load_seq(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 
 #define rt__store_rlx(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define rt__store_rel(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)

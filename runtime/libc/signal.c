@@ -25,9 +25,7 @@ MUSL_HIDDEN void __unlock(volatile int *);
 static int
 signal_this_thread(int sig)
 {
-	uint64_t all = ~0ul, old = 0;
-
-	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
+	uint64_t old = rt__os_block_signals();
 	long r = rt__syscall3(SYS_tkill, rt__os_gettid(), sig, 0);
 	rt__os_set_sigmask(old);
 	return (int)r;
@@ -52,8 +50,7 @@ pthread_kill(pthread_t thread, int sig)
 	if (thread == pthread_self() && rt__getg())
 		return -signal_this_thread(sig);
 	struct musl_pthread *td = (struct musl_pthread *)thread;
-	uint64_t all = ~0ul, old = 0;
-	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
+	uint64_t old = rt__os_block_signals();
 	__lock(td->killlock); /* the thread does not end meanwhile */
 	long r = td->tid ? rt__syscall3(SYS_tkill, td->tid, sig, 0) : 0;
 	__unlock(td->killlock);

@@ -90,9 +90,8 @@ void
 __synccall(void (*fn)(void *), void *arg)
 {
 	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
-	uint64_t all = ~0ul, old = 0;
+	uint64_t old = rt__os_block_signals();
 
-	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, 8, 0, 0);
 	__tl_lock(); /* no thread starts or ends, and one caller at a time */
 	__builtin_memset(&sa.sa_mask, -1, sizeof sa.sa_mask);
 	call.fn = fn;

@@ -147,3 +147,12 @@ rt__os_set_sigmask(uint64_t mask)
 {
 	rt__syscall6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&mask, 0, 8, 0, 0);
 }
+
+uint64_t
+rt__os_block_signals(void)
+{
+	uint64_t all = ~0ul, old = 0;
+
+	rt__syscall6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&old, 8, 0, 0);
+	return old;
+}

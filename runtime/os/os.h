@@ -56,8 +56,9 @@ void rt__os_yield(void);
 /* musl's own signal: runs a function on every thread, for setuid and friends. */
 #define RT_SIGSYNCCALL 34
 
-/* Sets this thread's signal mask (64 signals). */
+/* Sets this thread's signal mask (64 signals); blocks all of them and returns what it was. */
 void rt__os_set_sigmask(uint64_t mask);
+uint64_t rt__os_block_signals(void);
 
 /* Reads at most size - 1 bytes of a file and terminates them: the length, or -errno. */
 long rt__os_read_file(const char *path, char *buf, size_t size);

@@ -23,8 +23,6 @@
 #define RT_RLIMIT_AS 9
 
 #define RT_EINTR 4
-#define RT_EAGAIN 11
-#define RT_ENOMEM 12
 #define RT_EINVAL 22
 
 #endif

@@ -105,7 +105,7 @@ goexit0(struct rt__g *gp)
 	struct rt__m *mp = rt__getm();
 
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_DEAD);
-	rt__dropg();
+	rt__dropg(mp);
 	if (gp->locked_m) {
 		/* The thread's state (namespaces, signal mask, ...) is not fit for others. */
 		gp->locked_m = NULL;

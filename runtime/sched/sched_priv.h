@@ -154,7 +154,14 @@ RT_NORETURN void rt__execute(struct rt__g *gp, bool inherit);
 void rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next);
 void rt__globrunq_put(struct rt__g *gp);
 struct rt__g *rt__globrunq_get(struct rt__p *pp, int32_t max);
-void rt__dropg(void);
+/* Takes the M off its goroutine; the goroutine is no longer this thread's to touch once it is on
+ * a queue. */
+static inline void
+rt__dropg(struct rt__m *mp)
+{
+	mp->curg->m = NULL;
+	mp->curg = NULL;
+}
 
 /* ---- steal.c ---- */
 struct rt__g *rt__steal_work(struct rt__p *pp);

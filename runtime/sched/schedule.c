@@ -53,7 +53,6 @@ rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
 struct rt__g *
 rt__globrunq_get(struct rt__p *pp, int32_t max)
 {
-	struct rt__gbatch none;
 	int32_t n = rt__sched.runq.n / rt__sched.ps->n + 1;
 
 	if (n > rt__sched.runq.n)
@@ -61,9 +60,9 @@ rt__globrunq_get(struct rt__p *pp, int32_t max)
 	if (n > max)
 		n = max;
 	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
-	/* The local queue is empty or a single one is asked for: no overflow. */
+	/* The local queue is empty or a single one is asked for: there is room. */
 	while (--n > 0)
-		rt__runq_put(&pp->runq, rt__gd_pop_front(&rt__sched.runq), false, &none);
+		rt__runq_put_tail(&pp->runq, rt__gd_pop_front(&rt__sched.runq));
 	return gp;
 }
 
@@ -82,17 +81,6 @@ globrunq_try(struct rt__p *pp, int32_t max)
 }
 
 /* ---- running ---- */
-
-/* Takes the M off its goroutine; the goroutine is no longer this thread's to touch once it is on
- * a queue. */
-void
-rt__dropg(void)
-{
-	struct rt__m *mp = rt__getm();
-
-	mp->curg->m = NULL;
-	mp->curg = NULL;
-}
 
 static inline RT_NORETURN void
 execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
@@ -309,8 +297,7 @@ gosched_m(struct rt__g *gp)
 	struct rt__p *pp = mp->p;
 
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);
-	gp->m = NULL;
-	mp->curg = NULL;
+	rt__dropg(mp);
 	if (rt__unlikely(!rt__runq_put_tail(&pp->runq, gp)))
 		rt__runq_put_p(pp, gp, false);
 	rt__schedule();
@@ -346,7 +333,7 @@ park_m(struct rt__g *gp)
 	void *arg = args->arg;
 
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_WAITING);
-	rt__dropg();
+	rt__dropg(rt__getm());
 	/* The context is saved (rt__mcall) and the status set: from the moment that unlock lets go
 	 * of the wait queue, another thread may ready and run gp. tests/model/park.pml. */
 	if (unlock && !unlock(gp, arg)) {

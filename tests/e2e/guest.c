@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <regex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -317,4 +318,19 @@ guest_run_ok(const char *name, const struct guest_options *options)
 	guest_expect_out(&g, "ok\n");
 	guest_expect_err_is(&g, "");
 	guest_free(&g);
+}
+
+int
+guest_pin_to_one_cpu(const void *unused)
+{
+	cpu_set_t all, one;
+
+	(void)unused;
+	if (sched_getaffinity(0, sizeof all, &all) != 0)
+		return -1;
+	CPU_ZERO(&one);
+	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	return sched_setaffinity(0, sizeof one, &one);
 }

@@ -65,4 +65,7 @@ const char *guest_path(const char *name);
 void guest_run_ok(const char *name, const struct guest_options *options);
 #define guest_ok(name_, ...) guest_run_ok(name_, &(const struct guest_options){__VA_ARGS__})
 
+/* A .before: leaves the guest one of the CPUs that the test may use. */
+int guest_pin_to_one_cpu(const void *unused);
+
 #endif

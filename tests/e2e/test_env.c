@@ -50,24 +50,9 @@ Test(env, gomaxprocs_default)
 	guest_free(&g);
 }
 
-static int
-pin_to_one_cpu(const void *unused)
-{
-	cpu_set_t all, one;
-
-	(void)unused;
-	if (sched_getaffinity(0, sizeof all, &all) != 0)
-		return -1;
-	CPU_ZERO(&one);
-	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
-		if (CPU_ISSET(i, &all))
-			CPU_SET(i, &one);
-	return sched_setaffinity(0, sizeof one, &one);
-}
-
 Test(env, gomaxprocs_of_affinity)
 {
-	struct guest g = guest_run("api", .args = {"procs"}, .before = pin_to_one_cpu);
+	struct guest g = guest_run("api", .args = {"procs"}, .before = guest_pin_to_one_cpu);
 
 	guest_expect_exit(&g, 0);
 	guest_expect_out(&g, "1\n");

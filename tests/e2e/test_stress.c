@@ -3,7 +3,6 @@
  * fails once in twenty runs fails here. A hang shows all threads' backtraces. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,17 +23,7 @@ times(void)
 static int
 crowd(const void *odd)
 {
-	cpu_set_t all, one;
-
-	if (!*(const bool *)odd)
-		return 0;
-	if (sched_getaffinity(0, sizeof all, &all) != 0)
-		return -1;
-	CPU_ZERO(&one);
-	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
-		if (CPU_ISSET(i, &all))
-			CPU_SET(i, &one);
-	return sched_setaffinity(0, sizeof one, &one);
+	return *(const bool *)odd ? guest_pin_to_one_cpu(NULL) : 0;
 }
 
 static void

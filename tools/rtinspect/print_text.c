@@ -300,11 +300,23 @@ add_package(struct grid *grid, const struct ri_report *report, uint32_t index, c
 }
 
 static void
+add_heading(struct grid *grid, const char *last)
+{
+	char **row = grid_row(grid);
+
+	set(&row[NUMBER], "#");
+	set(&row[LEVEL], "level");
+	set(&row[PACKAGE], "package");
+	set(&row[FUNCTION], "function");
+	set(&row[WHERE], "where");
+	set(&row[LAST], last);
+}
+
+static void
 print_order(FILE *out, const struct ri_report *report)
 {
 	const struct ri_order *order = &report->order;
 	struct grid grid = {0};
-	char **row;
 
 	if (!report->has_table) {
 		fputs("\ninit order: unknown\n", out);
@@ -315,13 +327,7 @@ print_order(FILE *out, const struct ri_report *report)
 		fputs("  no packages\n", out);
 		return;
 	}
-	row = grid_row(&grid);
-	set(&row[NUMBER], "#");
-	set(&row[LEVEL], "level");
-	set(&row[PACKAGE], "package");
-	set(&row[FUNCTION], "function");
-	set(&row[WHERE], "where");
-	set(&row[LAST], "imports");
+	add_heading(&grid, "imports");
 	for (size_t i = 0; i < order->nsequence; i++) {
 		char number[32];
 
@@ -336,19 +342,12 @@ print_stuck(FILE *out, const struct ri_report *report)
 {
 	const struct ri_order *order = &report->order;
 	struct grid grid = {0};
-	char **row;
 
 	if (order->nstuck == 0) {
 		return;
 	}
 	fputs("\ncannot run\n", out);
-	row = grid_row(&grid);
-	set(&row[NUMBER], "#");
-	set(&row[LEVEL], "level");
-	set(&row[PACKAGE], "package");
-	set(&row[FUNCTION], "function");
-	set(&row[WHERE], "where");
-	set(&row[LAST], "why");
+	add_heading(&grid, "why");
 	for (size_t i = 0; i < order->nstuck; i++) {
 		add_package(&grid, report, order->stuck[i], "-");
 	}

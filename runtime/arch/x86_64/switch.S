@@ -28,6 +28,24 @@
 
 	.section .note.GNU-stack,"",@progbits
 
+/* The integer arguments of a call: into struct rt__go_regs at rsp; and, all but the last, out of
+ * the callee-saved registers that prepare.c has put them into. */
+	.macro save_words
+	movq	%rdi, RT_GO_INT+0(%rsp)
+	movq	%rsi, RT_GO_INT+8(%rsp)
+	movq	%rdx, RT_GO_INT+16(%rsp)
+	movq	%rcx, RT_GO_INT+24(%rsp)
+	movq	%r8, RT_GO_INT+32(%rsp)
+	movq	%r9, RT_GO_INT+40(%rsp)
+	.endm
+	.macro load_words
+	movq	%r15, %rdi
+	movq	%r14, %rsi
+	movq	%r13, %rdx
+	movq	%r12, %rcx
+	movq	%rbx, %r8
+	.endm
+
 /* void rt__mcall(void (*fn)(struct rt__g *)): on a goroutine; fn runs on g0 and does not return. */
 	.section .text.rt__mcall,"ax",@progbits
 	.globl	rt__mcall
@@ -169,12 +187,7 @@ rt__go:
 	.cfi_adjust_cfa_offset RT_GO_SIZE+8
 	movq	%r10, RT_GO_FN(%rsp)
 	movq	%rax, RT_GO_RAX(%rsp)
-	movq	%rdi, RT_GO_INT+0(%rsp)
-	movq	%rsi, RT_GO_INT+8(%rsp)
-	movq	%rdx, RT_GO_INT+16(%rsp)
-	movq	%rcx, RT_GO_INT+24(%rsp)
-	movq	%r8, RT_GO_INT+32(%rsp)
-	movq	%r9, RT_GO_INT+40(%rsp)
+	save_words
 	movq	-8(%r11), %rax
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%r11, RT_GO_STACK(%rsp)
@@ -208,12 +221,7 @@ rt__go_words:
 	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
 	.cfi_adjust_cfa_offset RT_GO_XMM+8
 	movq	%r10, RT_GO_FN(%rsp)
-	movq	%rdi, RT_GO_INT+0(%rsp)
-	movq	%rsi, RT_GO_INT+8(%rsp)
-	movq	%rdx, RT_GO_INT+16(%rsp)
-	movq	%rcx, RT_GO_INT+24(%rsp)
-	movq	%r8, RT_GO_INT+32(%rsp)
-	movq	%r9, RT_GO_INT+40(%rsp)
+	save_words
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%rsp, %rdi
 	call	rt__newproc_words
@@ -238,11 +246,7 @@ rt__gostart:
 	.cfi_startproc
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
-	movq	%r15, %rdi
-	movq	%r14, %rsi
-	movq	%r13, %rdx
-	movq	%r12, %rcx
-	movq	%rbx, %r8
+	load_words
 	popq	%r11
 	popq	%r9
 	xorl	%eax, %eax
@@ -269,11 +273,7 @@ rt__gostart_any:
 	.cfi_startproc
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
-	movq	%r15, %rdi
-	movq	%r14, %rsi
-	movq	%r13, %rdx
-	movq	%r12, %rcx
-	movq	%rbx, %r8
+	load_words
 	movq	0(%rsp), %r11
 	movq	8(%rsp), %rax
 	movq	16(%rsp), %r9
