@@ -27,8 +27,10 @@ enum rt__g_status {
 	RT_G_IDLE = 0,     /* just made, not initialized */
 	RT_G_RUNNABLE = 1, /* on a run queue */
 	RT_G_RUNNING = 2,  /* owns its stack; has an M and a P */
-	RT_G_WAITING = 4,  /* on some wait queue, or nowhere */
-	RT_G_DEAD = 6,     /* finished, or on a free list */
+	RT_G_SYSCALL = 3, /* in a system call that may block; has an M, and a P until it is taken */
+	RT_G_WAITING = 4, /* on some wait queue, or nowhere */
+	RT_G_DEAD = 6,    /* finished, or on a free list */
+	RT_G_PREEMPTED = 9, /* caught by a signal in user text, about to be RT_G_RUNNABLE */
 };
 
 /* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
@@ -66,6 +68,9 @@ struct rt__g {
 	uintptr_t creator_pc;   /* call of rt_go that made it */
 	struct rt__g *all_link; /* (c) next G ever made */
 	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
+	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
+	 * Valid while its status is RT_G_SYSCALL. */
+	uintptr_t syscall_sp, syscall_pc, syscall_bp;
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/x86_64/context.h"
 #include "arch/x86_64/offsets.h"
 
 extern uint8_t rt__has_fsgsbase; /* set in osinit, constant from then on; read by switch.S */

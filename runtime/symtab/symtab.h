@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * symtab: floor 5. From program counters to names and lines, and from a context to its callers.
+ * For reports of programs that may be dying: nothing here allocates from the heap, takes a lock,
+ * touches a thread-local, or reads memory that is not there.
+ */
+#ifndef RT_SYMTAB_H
+#define RT_SYMTAB_H
+
+#include "arch/arch.h"
+#include "proc/proc.h"
+
+/* ---- text ranges (rt0.ld) ---- */
+
+enum rt__text { RT_TEXT_NONE, RT_TEXT_RT0, RT_TEXT_LIBC, RT_TEXT_USER };
+enum rt__text rt__text_of(uintptr_t pc);
+
+/* ---- unwind.c: callers of a context ---- */
+
+/* How a step found the caller: by unwind tables, exactly; by guessing, as through libc, which has
+ * none; or not at all: the outermost frame, or a stack that makes no sense. */
+enum rt__step { RT_STEP_EXACT, RT_STEP_GUESS, RT_STEP_OUTERMOST, RT_STEP_LOST };
+
+/*
+ * Makes *c the context of its caller. *is_call says whether c's pc is a return address (look up
+ * pc - 1) or where something was interrupted; it is updated. Memory is read only inside `stack`
+ * and in the program's own file image. Async-signal-safe; a few hundred nanoseconds, and no
+ * system call.
+ */
+enum rt__step rt__unwind(struct rt__context *c, bool *is_call, struct rt__stack stack);
+
+/* ---- symbols.c, lines.c: names of what is there ---- */
+
+struct rt__symbol {
+	const char *name; /* in memory that stays, not NULL if found */
+	uintptr_t start;  /* of the function */
+};
+/* The function that pc is in; false without symbols. Maps the program's file at the first call. */
+bool rt__symbol_of(uintptr_t pc, struct rt__symbol *ret);
+
+struct rt__line {
+	const char *dir, *file; /* dir may be NULL; file is absolute then, or has no known folder */
+	int line;
+};
+/* Fills lines[i] for pcs[i], file NULL where unknown, for n at once: one pass over .debug_line. */
+void rt__lines_of(const uintptr_t *pcs, int n, struct rt__line *lines);
+
+/* ---- traceback.c ---- */
+
+/* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on;
+ * rt0's own frames are left out unless all is true. `stack` bounds what is read. */
+void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all);
+/* "created by NAME in goroutine N\n\tfile:line +0xOFFSET\n". */
+void rt__print_creator(uintptr_t pc, uint64_t parent);
+
+#endif
