@@ -115,5 +115,8 @@ void rt__os_no_huge_pages(void *p, size_t size);
  * mprotect where the kernel has not got it. */
 int rt__os_guard(void *p, size_t size);
 int rt__os_protect_readonly(void *p, size_t size);
+/* Maps a whole file, read-only; NULL if that is not possible or there is nothing in it. */
+const void *rt__os_map_file(const char *path, size_t *ret_size);
+void rt__os_unmap(const void *p, size_t size);
 
 #endif
