@@ -6,6 +6,7 @@
 #include <elf.h>
 
 #include "symtab/bytes.h"
+#include "symtab/cfi.h"
 #include "symtab/symtab.h"
 
 /* ---- elf.c: a file in memory that may be anything ---- */
@@ -42,9 +43,8 @@ const char *rt__program_path(void);
 
 struct rt__image {
 	const Elf64_Ehdr *ehdr;
-	uintptr_t bias; /* what the addresses in the file are off by */
-	uintptr_t lo, hi;
-	uintptr_t eh_frame_hdr, eh_frame_hdr_size;
+	uintptr_t bias;     /* what the addresses in the file are off by */
+	struct rt__cfi cfi; /* empty if there are no unwind tables */
 };
 /* A few dozen instructions, no system call. false if the program has no headers in memory. */
 bool rt__image_find(struct rt__image *ret);

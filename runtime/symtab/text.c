@@ -28,11 +28,24 @@ rt__text_of(uintptr_t pc)
 	return RT_TEXT_NONE;
 }
 
+static bool
+holds(const Elf64_Phdr *p, uint64_t addr, uint64_t size)
+{
+	return p->p_type == PT_LOAD && addr >= p->p_vaddr && size <= p->p_filesz &&
+		addr - p->p_vaddr <= p->p_filesz - size;
+}
+
+static struct rt__bytes
+in_memory(const struct rt__image *im, const Elf64_Phdr *p)
+{
+	return rt__bytes((const void *)(im->bias + p->p_vaddr), p->p_filesz);
+}
+
 bool
 rt__image_find(struct rt__image *im)
 {
 	const Elf64_Ehdr *eh = &__ehdr_start;
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)((uintptr_t)eh + sizeof *eh);
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)((uintptr_t)eh + sizeof *eh), *eh_frame = NULL;
 
 	*im = (struct rt__image){.ehdr = eh};
 	if (!eh || eh->e_phoff != sizeof *eh || eh->e_phentsize != sizeof *ph)
@@ -40,15 +53,14 @@ rt__image_find(struct rt__image *im)
 	for (const Elf64_Phdr *p = ph; p < ph + eh->e_phnum; p++) {
 		if (p->p_type == PT_LOAD && p->p_offset == 0)
 			im->bias = (uintptr_t)eh - p->p_vaddr;
-		if (p->p_type == PT_LOAD)
-			im->hi = p->p_vaddr + p->p_memsz; /* ascending */
-		if (p->p_type == PT_GNU_EH_FRAME) {
-			im->eh_frame_hdr = p->p_vaddr;
-			im->eh_frame_hdr_size = p->p_memsz;
-		}
+		if (p->p_type == PT_GNU_EH_FRAME)
+			eh_frame = p;
 	}
-	im->lo = (uintptr_t)eh;
-	im->hi += im->bias;
-	im->eh_frame_hdr += im->bias;
-	return im->hi > im->lo;
+	if (!eh_frame)
+		return true;
+	im->cfi.hdr = in_memory(im, eh_frame);
+	for (const Elf64_Phdr *p = ph; p < ph + eh->e_phnum; p++)
+		if (holds(p, eh_frame->p_vaddr, eh_frame->p_filesz))
+			im->cfi.tables = in_memory(im, p);
+	return true;
 }
