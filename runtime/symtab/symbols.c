@@ -86,6 +86,14 @@ rt__program_file(void)
 	return prog->usable ? &prog->elf : NULL;
 }
 
+const struct rt__elf *
+rt__program_file_mapped(void)
+{
+	const struct program *prog = rt__load_acq(&the_program); /* acq: as above */
+
+	return prog && prog->usable ? &prog->elf : NULL;
+}
+
 bool
 rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
 {
