@@ -126,6 +126,8 @@ step(struct rt__context *c, bool *is_call, struct rt__stack stack)
 	switch (rt__cfi_step(&im.cfi, where, &next, stack, &signal)) {
 	case RT_CFI_OK:
 		return accept(c, is_call, stack, &next, signal, RT_STEP_EXACT);
+	case RT_CFI_UNSURE:
+		return accept(c, is_call, stack, &next, signal, RT_STEP_GUESS);
 	case RT_CFI_OUTERMOST:
 		return RT_STEP_OUTERMOST;
 	case RT_CFI_NONE:

@@ -17,7 +17,7 @@
  * text behind a call. Where the two disagree, a call that names the function decides.
  *
  * No system call, no allocation; memory is read inside the text and the stack that are given.
- * About 1 us, at most MAX_STEPS instructions, and 3 KiB of stack.
+ * About 1 us, at most MAX_STEPS instructions, and 4 KiB of stack.
  */
 #include <stddef.h>
 
@@ -26,8 +26,8 @@
 
 #define MAX_STEPS 4000
 #define MAX_SAVED 32   /* words written on the way */
-#define MAX_PENDING 16 /* branches not taken yet */
-#define MAX_SEEN 128   /* places jumped to, a power of two */
+#define MAX_PENDING 32 /* branches not taken yet */
+#define MAX_SEEN 256   /* places jumped to, a power of two */
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, R10 = 10, NREGS = 16 };
 #define CALLEE_SAVED (1u << RBX | 1u << RSP | 1u << RBP | 0xf000u)
@@ -73,7 +73,7 @@ struct walk {
 	uint32_t seen[MAX_SEEN]; /* offsets in the text + 1, by hash */
 };
 
-enum next { NEXT_FOLLOWING, NEXT_JUMP, NEXT_BRANCH, NEXT_RETURN, NEXT_DEAD };
+enum next { NEXT_FOLLOWING, NEXT_BRANCH, NEXT_JUMP, NEXT_RETURN, NEXT_DEAD };
 
 /* ---- memory and registers ---- */
 
@@ -208,6 +208,52 @@ arithmetic(struct cpu *c, const struct rt__insn *in)
 	set(c, in->rm, v, known);
 }
 
+/* Registers that common instructions compute: their values are not followed. Vector instructions
+ * and x87 number other registers, so this is a list of what compilers use, not a rule. */
+static void
+forget(struct cpu *c, const struct rt__insn *in)
+{
+	bool alu = in->map == 0 && in->op < 0x38 && (in->op & 7) < 4;
+	bool to_rm = (alu && (in->op & 2) == 0) || (in->map == 0 && in->op == 0x87);
+	bool to_reg = (alu && (in->op & 2) != 0) || (in->map == 0 && in->op == 0x87);
+
+	switch (in->map << 8 | in->op) {
+	case 0xc0: /* shifts */
+	case 0xc1:
+	case 0xc6: /* mov imm */
+	case 0xc7:
+	case 0xd0:
+	case 0xd1:
+	case 0xd2:
+	case 0xd3:
+	case 0xf6: /* not, neg (test, mul and div leave it alone) */
+	case 0xf7:
+		to_rm = true;
+		break;
+	case 0x63: /* movslq */
+	case 0x69: /* imul */
+	case 0x6b:
+	case 0x1af:
+	case 0x1b6: /* movz, movs, bsf, bsr, popcnt */
+	case 0x1b7:
+	case 0x1b8:
+	case 0x1bc:
+	case 0x1bd:
+	case 0x1be:
+	case 0x1bf:
+		to_reg = true;
+		break;
+	default:
+		to_reg |= in->map == 1 && (in->op & 0xf0) == 0x40; /* cmov */
+		if (in->map == 0 && (in->op & 0xf0) == 0xb0)       /* mov imm */
+			set(c, in->rm, 0, false);
+	}
+	if (to_reg)
+		set(c, in->reg, 0, false);
+	if (to_rm && !in->is_memory)
+		set(c, in->rm, 0, false);
+}
+
 static enum next
 group_ff(struct walk *w, const struct rt__insn *in)
 {
@@ -238,6 +284,7 @@ step_two_bytes(struct walk *w, const struct rt__insn *in)
 		return NEXT_BRANCH;
 	if (in->op == 0x05) /* syscall */
 		w->cpu.known &= ~(1u << RAX | 1u << RCX | 1u << 11);
+	forget(&w->cpu, in);
 	bool push_pop = (in->op & 0xf6) == 0xa0; /* of fs, gs */
 	return in->op == 0x0b || in->op == 0x05 + 2 || push_pop ? NEXT_DEAD : NEXT_FOLLOWING;
 }
@@ -282,15 +329,6 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 	case 0x83:
 		arithmetic(c, in);
 		return NEXT_FOLLOWING;
-	case 0x01: /* add, sub of a register: alloca */
-	case 0x29:
-		if (!in->is_memory)
-			set(c, in->rm, 0, false);
-		return NEXT_FOLLOWING;
-	case 0x03:
-	case 0x2b:
-		set(c, in->reg, 0, false);
-		return NEXT_FOLLOWING;
 	case 0xc9: /* leave */
 		set(c, RSP, c->reg[RBP], is_known(c, RBP));
 		pop_reg(w, RBP);
@@ -314,35 +352,50 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 	case 0xcf:
 	case 0xf4:
 		return NEXT_DEAD;
-	case 0x87: /* xchg */
-		set(c, in->reg, 0, false);
-		if (!in->is_memory)
-			set(c, in->rm, 0, false);
-		return NEXT_FOLLOWING;
 	default:
+		forget(c, in);
 		return NEXT_FOLLOWING;
 	}
 }
 
 /* ---- walking ---- */
 
-/* Whether a place is jumped to for the first time; there is no other way into it. */
-static bool
-first_visit(struct walk *w, uintptr_t pc)
+/* The slot of a place that is jumped to, or the empty one where it would be; NULL if full. */
+static uint32_t *
+seen_slot(struct walk *w, uintptr_t pc, uint32_t *ret_key)
 {
 	uint32_t key = (uint32_t)(pc - w->code->lo) + 1;
 
-	for (uint32_t i = 0; i < MAX_SEEN; i++) {
-		uint32_t *slot = &w->seen[(key * 2654435761u + i) % MAX_SEEN];
+	*ret_key = key;
+	for (uint32_t i = 0, h = key * 2654435761u >> 16; i < MAX_SEEN; i++) {
+		uint32_t *slot = &w->seen[(h + i) % MAX_SEEN];
 
-		if (*slot == key)
-			return false;
-		if (*slot == 0) {
-			*slot = key;
-			return true;
-		}
+		if (*slot == key || *slot == 0)
+			return slot;
 	}
-	return false; /* full: do not go on there */
+	return NULL;
+}
+
+/* Whether a place is jumped to for the first time; once is enough. */
+static bool
+first_visit(struct walk *w, uintptr_t pc)
+{
+	uint32_t key, *slot = seen_slot(w, pc, &key);
+
+	if (!slot || *slot == key)
+		return false;
+	*slot = key;
+	return true;
+}
+
+/* Whether walking on at pc would repeat what a jump there does. */
+static bool
+is_seen(struct walk *w, uintptr_t pc)
+{
+	uint32_t key;
+	const uint32_t *slot = seen_slot(w, pc, &key);
+
+	return slot && *slot == key;
 }
 
 /* Of the registers, what calls keep, and r10, from which gcc restores realigned stacks. */
@@ -352,7 +405,7 @@ remember(struct walk *w, uintptr_t pc)
 	const struct cpu *c = &w->cpu;
 	struct pending *p = &w->pending[w->npending];
 
-	if (w->npending == MAX_PENDING)
+	if (w->npending == MAX_PENDING || !first_visit(w, pc))
 		return;
 	w->npending++;
 	for (unsigned i = 0, n = 0; i < NREGS; i++)
@@ -369,21 +422,17 @@ resume(struct walk *w)
 {
 	struct cpu *c = &w->cpu;
 
-	while (w->npending > 0) {
-		const struct pending *p = &w->pending[--w->npending];
-
-		if (!first_visit(w, p->pc))
-			continue;
-		for (unsigned i = 0, n = 0; i < NREGS; i++)
-			if ((KEPT >> i & 1) != 0)
-				c->reg[i] = p->reg[n++];
-		c->pc = p->pc;
-		c->known = p->known & KEPT;
-		c->saved = p->saved;
-		c->nwrites = p->nwrites;
-		return true;
-	}
-	return false;
+	if (w->npending == 0)
+		return false;
+	const struct pending *p = &w->pending[--w->npending];
+	for (unsigned i = 0, n = 0; i < NREGS; i++)
+		if ((KEPT >> i & 1) != 0)
+			c->reg[i] = p->reg[n++];
+	c->pc = p->pc;
+	c->known = p->known & KEPT;
+	c->saved = p->saved;
+	c->nwrites = p->nwrites;
+	return true;
 }
 
 /* Whether code at pc may belong to what is walked. From the start, only the function itself. */
@@ -420,8 +469,8 @@ walk_on(struct walk *w)
 			remember(w, c->pc + (uintptr_t)in.imm);
 		if (next == NEXT_JUMP)
 			c->pc += (uintptr_t)in.imm;
-		bool goes_on = next == NEXT_FOLLOWING || next == NEXT_BRANCH ||
-			(next == NEXT_JUMP && first_visit(w, c->pc));
+		bool goes_on = next == NEXT_JUMP ? first_visit(w, c->pc)
+						 : next < NEXT_RETURN && !is_seen(w, c->pc);
 		if (!goes_on && !resume(w))
 			return false;
 	}
@@ -523,7 +572,7 @@ walk_from_start(struct walk *w, const struct rt__context *c, struct rt__context 
 		if ((at->saved >> i & 1) == 0)
 			continue;
 		for (uint32_t j = at->nwrites; j-- > 0;) {
-			if (w->writes[j].value == ENTRY_OF(i)) {
+			if (w->writes[j].known && w->writes[j].value == ENTRY_OF(i)) {
 				stack_word(w->code, w->writes[j].addr - ENTRY_SP + slot,
 					   &next->reg[dwarf_number[i]]);
 				break;
