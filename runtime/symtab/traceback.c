@@ -109,22 +109,65 @@ origin_of(uintptr_t pc)
 	}
 }
 
+#define PATH_SIZE 512
+
+/* Appends a part to a path: "." is left out, and ".." takes the folder before it away, as long as
+ * there is one: build trees make long ways round. */
+static size_t
+path_append(char *path, size_t n, const char *part)
+{
+	while (part && *part) {
+		size_t len = 0;
+
+		while (part[len] && part[len] != '/')
+			len++;
+		bool up = len == 2 && part[0] == '.' && part[1] == '.';
+		bool after_up = n >= 2 && path[n - 1] == '.' && path[n - 2] == '.';
+		if (up && n > 0 && !after_up) {
+			while (n > 0 && path[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && part[0] == '.') && n + len + 1 < PATH_SIZE) {
+			if (n > 0)
+				path[n++] = '/';
+			__builtin_memcpy(path + n, part, len);
+			n += len;
+		}
+		part += len + (part[len] == '/');
+	}
+	path[n] = 0;
+	return n;
+}
+
+static void
+path_of(const struct rt__line *l, char *path)
+{
+	const char *first = l->root ? l->root : l->dir ? l->dir : l->file;
+	char *p = path;
+
+	if (*first == '/')
+		*p++ = '/'; /* path_append puts none in front */
+	size_t n = path_append(p, 0, l->root);
+	n = path_append(p, n, l->dir);
+	path_append(p, n, l->file);
+}
+
 /* "\t/path/file.c:12 +0x1d\n" */
 static void
 print_place(uintptr_t pc, bool is_call, uintptr_t start, const struct rt__line *l)
 {
+	char path[PATH_SIZE + 1];
 	struct rt__image im;
 
-	if (l->file && l->line > 0)
-		rt__eprintf("\t%s%s%s:%d", l->dir ? l->dir : "", l->dir ? "/" : "", l->file,
-			    l->line);
-	else if (rt__text_of(pc - is_call) == RT_TEXT_NONE)
+	if (rt__text_of(pc - is_call) == RT_TEXT_NONE)
 		return;
-	else
-		rt__eprintf("\t%s", start ? origin_of(pc - is_call) : rt__program_path());
 	if (!start && rt__image_find(&im))
 		start = im.bias;
-	rt__eprintf(" +0x%lx\n", pc - start);
+	if (l->file) {
+		path_of(l, path);
+		rt__eprintf("\t%s:%d +0x%lx\n", path, l->line, pc - start);
+	} else {
+		rt__eprintf("\t%s +0x%lx\n", origin_of(pc - is_call), pc - start);
+	}
 }
 
 static void

@@ -200,7 +200,8 @@ __asm__(".text\n.type trap_flag_on, @function\ntrap_flag_on:\n"
 	"	andq $~0x100, (%rsp)\n	popfq\n	.cfi_adjust_cfa_offset -8\n	ret\n"
 	"	.cfi_endproc\n.size trap_flag_off, . - trap_flag_off\n");
 
-#define MCALL_SIZE 0x48
+#define MCALL_SIZE 0x37
+#define GOGO_SIZE 0x60
 
 static const int kept[] = {RT_REG_RBX, RT_REG_RBP, 12, 13, 14, 15};
 
@@ -301,8 +302,11 @@ trapped(int sig, siginfo_t *info, void *uc)
 	    64) /* half of the registers are the target's */
 		return;
 	see_call(&now);
-	/* rt__mcall takes its return address off the stack, and is resumed behind its call. */
-	uintptr_t popped = now.reg[RT_REG_PC] - (uintptr_t)rt__mcall < MCALL_SIZE ? 8 : 0;
+	/* A switch takes the return address off the stack, and jumps to it at the other end. */
+	uintptr_t pc = now.reg[RT_REG_PC];
+	bool switching =
+		pc - (uintptr_t)rt__mcall < MCALL_SIZE || pc - (uintptr_t)rt__gogo < GOGO_SIZE;
+	uintptr_t popped = switching ? 8 : 0;
 	while (depth > 0 && calls[depth - 1].slot < sp - popped)
 		depth--;
 	check(&now);
