@@ -94,7 +94,10 @@ guess(struct rt__context *c, bool *is_call, struct rt__stack stack)
 		rt__context_of_signal(&next, uc);
 		return accept(c, is_call, stack, &next, true, RT_STEP_EXACT);
 	}
-	if (!rt__context_caller(&next, &code) && !search(&code, &next))
+	enum rt__caller found = rt__context_caller(&next, &code);
+	if (found == RT_CALLER_NONE)
+		return RT_STEP_OUTERMOST;
+	if (found == RT_CALLER_UNKNOWN && !search(&code, &next))
 		return RT_STEP_LOST;
 	return accept(c, is_call, stack, &next, false, RT_STEP_GUESS);
 }

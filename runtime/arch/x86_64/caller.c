@@ -75,10 +75,12 @@ struct walk {
 	} writes[MAX_SAVED]; /* newest last; those before a pending nwrites stay as they are */
 	struct pending pending[MAX_PENDING];
 	uint32_t npending, steps;
+	bool open;               /* a way was given up, which may have led to a return */
 	uint32_t seen[MAX_SEEN]; /* offsets in the text + 1, by hash */
 };
 
-enum next { NEXT_FOLLOWING, NEXT_BRANCH, NEXT_JUMP, NEXT_RETURN, NEXT_DEAD };
+/* NEXT_STOPS: the program ends here. NEXT_DEAD: we cannot follow. */
+enum next { NEXT_FOLLOWING, NEXT_BRANCH, NEXT_JUMP, NEXT_RETURN, NEXT_STOPS, NEXT_DEAD };
 
 /* ---- memory and registers ---- */
 
@@ -302,7 +304,7 @@ step_two_bytes(struct walk *w, const struct rt__insn *in)
 		w->cpu.known &= ~(1u << RAX | 1u << RCX | 1u << 11);
 	forget(&w->cpu, in);
 	bool push_pop = (in->op & 0xf6) == 0xa0; /* of fs, gs */
-	return in->op == 0x0b || in->op == 0x05 + 2 || push_pop ? NEXT_DEAD : NEXT_FOLLOWING;
+	return in->op == 0x0b ? NEXT_STOPS : push_pop ? NEXT_DEAD : NEXT_FOLLOWING;
 }
 
 static enum next
@@ -359,7 +361,7 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 		return NEXT_FOLLOWING;
 	case 0xe8:
 		c->known &= CALLEE_SAVED;
-		return does_return(w, c->pc + (uintptr_t)in->imm) ? NEXT_FOLLOWING : NEXT_DEAD;
+		return does_return(w, c->pc + (uintptr_t)in->imm) ? NEXT_FOLLOWING : NEXT_STOPS;
 	case 0xe9:
 	case 0xeb:
 		return NEXT_JUMP;
@@ -368,13 +370,14 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 		return NEXT_RETURN;
 	case 0xff:
 		return group_ff(w, in);
+	case 0xcc: /* int3 */
+	case 0xf4: /* hlt */
+		return NEXT_STOPS;
 	case 0x8f: /* pop to memory; AMD's XOP */
 	case 0xc8: /* enter */
-	case 0xca: /* far returns, interrupts, hlt */
+	case 0xca: /* far returns */
 	case 0xcb:
-	case 0xcc:
 	case 0xcf:
-	case 0xf4:
 		return NEXT_DEAD;
 	case 0x63: /* movslq: reads a jump table */
 		if (in->is_memory && in->has_index)
@@ -436,8 +439,12 @@ remember(struct walk *w, uintptr_t pc)
 			    .saved = (uint16_t)c->saved,
 			    .nwrites = (uint16_t)c->nwrites};
 
-	if (w->npending == MAX_PENDING || !first_visit(w, pc))
+	if (!first_visit(w, pc))
 		return;
+	if (w->npending == MAX_PENDING) {
+		w->open = true;
+		return;
+	}
 	for (unsigned i = 0; i < NREGS; i++)
 		if ((CALLEE_SAVED >> i & 1) != 0 && is_known(c, i) && c->reg[i] == w->first[i])
 			p.same |= (uint16_t)(1u << i);
@@ -543,6 +550,7 @@ walk_on(struct walk *w)
 			remember(w, c->pc + (uintptr_t)in.imm);
 		if (next == NEXT_JUMP)
 			c->pc += (uintptr_t)in.imm;
+		w->open |= next == NEXT_DEAD || next == NEXT_RETURN;
 		if (next == NEXT_DEAD)
 			jump_table(w, &in);
 		bool goes_on = next == NEXT_JUMP ? first_visit(w, c->pc)
@@ -550,6 +558,7 @@ walk_on(struct walk *w)
 		if (!goes_on && !resume(w))
 			return false;
 	}
+	w->open = true;
 	return false;
 }
 
@@ -598,6 +607,7 @@ begin(struct walk *w, uintptr_t pc, uintptr_t goal)
 {
 	w->goal = goal;
 	w->npending = w->steps = 0;
+	w->open = false;
 	w->constant = w->table = 0;
 	w->cpu = (struct cpu){.known = 0xffff, .pc = pc};
 	__builtin_memcpy(w->cpu.reg, w->first, sizeof w->first);
@@ -663,7 +673,7 @@ walk_from_start(struct walk *w, const struct rt__context *c, struct rt__context 
 	return take_return(w->code, slot, next);
 }
 
-bool
+enum rt__caller
 rt__context_caller(struct rt__context *c, const struct rt__code *code)
 {
 	struct walk w;
@@ -673,11 +683,11 @@ rt__context_caller(struct rt__context *c, const struct rt__code *code)
 	int start = walk_from_start(&w, c, &from_start);
 	if (start == 2) {
 		*c = from_start;
-		return true;
+		return RT_CALLER_FOUND;
 	}
 	int end = walk_to_end(&w, c, &to_end);
 	if (start == 0 && end == 0)
-		return false;
+		return w.open ? RT_CALLER_UNKNOWN : RT_CALLER_NONE;
 	*c = end > start ? to_end : from_start;
-	return true;
+	return RT_CALLER_FOUND;
 }

@@ -50,9 +50,13 @@ struct rt__code {
 	uintptr_t fn, fn_end; /* 0 if unknown */
 };
 
-/* Makes *c its caller's context by following the instructions around the pc; false if they lead
- * nowhere. */
-bool rt__context_caller(struct rt__context *c, const struct rt__code *code);
+enum rt__caller {
+	RT_CALLER_FOUND,
+	RT_CALLER_NONE, /* this code never returns: a thread's first function */
+	RT_CALLER_UNKNOWN,
+};
+/* Makes *c its caller's context, if found, by following the instructions around the pc. */
+enum rt__caller rt__context_caller(struct rt__context *c, const struct rt__code *code);
 
 /* Whether a call ends at addr; *ret_target is where it goes if that is constant, else 0. */
 bool rt__is_return_address(const struct rt__code *code, uintptr_t addr, uintptr_t *ret_target);
