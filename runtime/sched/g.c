@@ -23,11 +23,7 @@
 #define COLOURS 16
 #define LOCAL_KEEP (RT_FREE_GS / 2)
 
-static struct {
-	struct rt__lock lock;
-	struct rt__g *head, *tail; /* in the order of creation, through all_link */
-	int32_t n;
-} allg;
+struct rt__allg rt__allg;
 
 static struct {
 	struct rt__lock lock;
@@ -39,27 +35,27 @@ uintptr_t rt__g_frames_below;
 static void
 allg_add(struct rt__g *gp)
 {
-	rt__lock(&allg.lock);
-	gp->number = (uint32_t)++allg.n;
-	if (allg.tail)
-		rt__store_rel(&allg.tail->all_link,
+	rt__lock(&rt__allg.lock);
+	gp->number = (uint32_t)++rt__allg.n;
+	if (rt__allg.tail)
+		rt__store_rel(&rt__allg.tail->all_link,
 			      gp); /* to rt__for_each_g, which takes no lock */
 	else
-		rt__store_rel(&allg.head, gp);
-	allg.tail = gp;
-	rt__unlock(&allg.lock);
+		rt__store_rel(&rt__allg.head, gp);
+	rt__allg.tail = gp;
+	rt__unlock(&rt__allg.lock);
 }
 
 int32_t
 rt__allg_count(void)
 {
-	return rt__load_rlx(&allg.n);
+	return rt__load_rlx(&rt__allg.n);
 }
 
 void
 rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg)
 {
-	for (struct rt__g *gp = rt__load_acq(&allg.head); gp; gp = rt__load_acq(&gp->all_link))
+	for (struct rt__g *gp = rt__load_acq(&rt__allg.head); gp; gp = rt__load_acq(&gp->all_link))
 		fn(gp, arg);
 }
 

@@ -189,6 +189,12 @@ struct rt__p *rt__pidle_get(void);
 struct rt__p *rt__pidle_get_for_work(void);
 
 /* ---- g.c ---- */
+struct rt__allg {
+	struct rt__lock lock;
+	struct rt__g *head, *tail; /* in the order of creation, through all_link */
+	int32_t n;
+};
+extern struct rt__allg rt__allg;
 struct rt__g *rt__gfget(struct rt__p *pp);
 void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
