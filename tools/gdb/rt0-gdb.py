@@ -1,0 +1,456 @@
+# SPDX-License-Identifier: MIT
+"""Goroutines of rt0 programs in gdb.
+
+    info goroutines         lists them; * marks those that are on a thread
+    goroutine N COMMAND     does COMMAND in goroutine N, as in: goroutine 12 bt
+    goroutine all COMMAND   ... in each; goroutine 0 COMMAND in that of the selected thread
+    goroutine [N]           tells about it
+    $goid()                 the number of the current goroutine, 0 if there is none
+
+It is in every rt0 program (.debug_gdb_scripts, until strip), and can be sourced. All it knows of a
+program comes from rt__layout (runtime/sched/layout.h): it needs no debug information. Registers and
+memory are only read, so that it works on core files: a goroutine that is on no thread is shown as
+the caller of the selected thread's innermost frame, by an unwinder that is on meanwhile. That frame
+is number 0 and hidden, so the goroutine's own start at 1.
+"""
+import re
+import struct
+
+import gdb
+import gdb.unwinder
+
+RT0_VERSION = 1
+
+
+class Rt0Record:
+    """Reads structs of one kind: their fields by name."""
+
+    CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+    def __init__(self, size, names, fields):
+        self.size = size
+        self.names, form, at = [], "<", 0
+        for (offset, width), name in sorted(zip(fields, names)):
+            if offset < at or width not in self.CODES:
+                raise gdb.GdbError("rt__layout makes no sense: field " + name)
+            form += "%dx%s" % (offset - at, self.CODES[width])
+            self.names.append(name)
+            at = offset + width
+        if at > size:
+            raise gdb.GdbError("rt__layout makes no sense: a field outside its struct")
+        self.struct = struct.Struct(form)
+
+    def read(self, address):
+        data = rt0_read(address, self.size)
+        record = dict(zip(self.names, self.struct.unpack_from(data)))
+        record["address"] = address
+        return record
+
+
+def rt0_read(address, size):
+    return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def rt0_word(address, form="<Q"):
+    return struct.unpack(form, rt0_read(address, struct.calcsize(form)))[0]
+
+
+def rt0_string(address):
+    text = b""
+    while address and b"\0" not in text and len(text) < 256:
+        text += rt0_read(address + len(text), 1)
+    return text.rstrip(b"\0").decode("ascii", "replace")
+
+
+class Rt0Layout:
+    """rt__layout of the program: runtime/sched/layout.h, in the same order."""
+
+    HEAD = struct.Struct("<8sIIII")
+    BODY = struct.Struct("<6Q6Q6Q2QII12H")
+    G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc creator_pc "
+         "all_link number syscall_sp syscall_pc syscall_bp").split()
+    M = "id tid curg p tp spinning all_link".split()
+
+    def __init__(self):
+        at = self.find()
+        magic, version, size, machine, _ = self.HEAD.unpack(rt0_read(at, self.HEAD.size))
+        if magic != b"rt0-lay\0":
+            raise gdb.GdbError("rt__layout is damaged, or not rt0's")
+        if version != RT0_VERSION or machine != 62:
+            raise gdb.GdbError("the program has version %d of rt__layout, this is for version %d: "
+                               "source the rt0-gdb.py of its rt0" % (version, RT0_VERSION))
+        data = rt0_read(at, min(size, 4096))[self.HEAD.size:]
+        body = self.BODY.unpack_from(data)
+        self.allg = body[0]
+        self.status, self.reason = self.texts(*body[6:8]), self.texts(*body[8:10])
+        self.text = [body[12:14], body[14:16], body[16:18]]
+        self.gostart = body[18:20]
+        self.saved_size, self.saved = body[20], list(zip(body[22::2], body[23::2]))
+        rest = data[self.BODY.size:]
+        self.g, rest = self.record(self.G, rest)
+        self.m, rest = self.record(self.M, rest)
+
+    @staticmethod
+    def record(names, data):
+        n = 4 + 4 * len(names)
+        words = struct.unpack_from("<I%dH" % (2 * len(names)), data)
+        return Rt0Record(words[0], names, list(zip(words[1::2], words[2::2]))), data[n:]
+
+    @staticmethod
+    def texts(address, count):
+        return [rt0_string(rt0_word(address + 8 * i)) for i in range(min(count, 256))]
+
+    @classmethod
+    def find(cls):
+        if gdb.selected_inferior().pid == 0:
+            raise gdb.GdbError("The program is not being run.")
+        try:
+            return int(gdb.parse_and_eval("(unsigned long)&rt__layout"))
+        except gdb.error:
+            at = cls.find_by_note()
+            if not at:
+                raise gdb.GdbError("This is no rt0 program: it has no rt__layout and no rt0 note.")
+            return at
+
+    @staticmethod
+    def find_by_note():
+        """In a stripped program: the third word of the note "rt0", which is in memory."""
+        auxv = gdb.execute("info auxv", to_string=True)
+        phdr = re.search(r"AT_PHDR .* (0x[0-9a-f]+)", auxv)
+        phnum = re.search(r"AT_PHNUM .* (\d+)", auxv)
+        if not phdr or not phnum:
+            return None
+        at, count = int(phdr.group(1), 16), int(phnum.group(1))
+        headers = list(struct.iter_unpack("<IIQQQQQQ", rt0_read(at, 56 * count)))
+        first = [h for h in headers if h[0] == 1 and h[2] == 0]
+        if not first:
+            return None
+        base = (at & ~4095) - first[0][3]
+        for header in headers:
+            if header[0] != 4:
+                continue
+            note = rt0_read(base + header[3], header[5])
+            i = note.find(struct.pack("<II", 4, 12) + struct.pack("<I", 1) + b"rt0\0")
+            if i >= 0:
+                return base + header[3] + i + 24 + struct.unpack_from("<i", note, i + 24)[0]
+        return None
+
+
+RT0_RUNNING, RT0_SYSCALL, RT0_WAITING, RT0_DEAD = 2, 3, 4, 6
+# DWARF numbers of the registers that a parked goroutine has saved.
+RT0_REGISTERS = {3: "rbx", 6: "rbp", 12: "r12", 13: "r13", 14: "r14", 15: "r15"}
+
+
+class Rt0Program:
+    """What the program is like now: read anew for each command."""
+
+    def __init__(self):
+        self.layout = Rt0Layout()
+        self.functions = {}
+
+    def goroutines(self):
+        """The living ones. Each G knows its place in the list, so a damaged one ends."""
+        at, number = rt0_word(self.layout.allg), 0
+        while at:
+            g = self.layout.g.read(at)
+            number += 1
+            if g["number"] != number:
+                raise gdb.GdbError("the list of goroutines is damaged behind number %d" % number)
+            if g["status"] not in (0, RT0_DEAD):
+                yield g
+            at = g["all_link"]
+
+    def goroutine(self, goid):
+        for g in self.goroutines():
+            if g["id"] == goid:
+                return g
+        raise gdb.GdbError("No such goroutine: %d" % goid)
+
+    def state(self, g):
+        def text(table, i):
+            return table[i] if i < len(table) and table[i] else "status %d" % i
+        state = text(self.layout.status, g["status"])
+        if g["status"] == RT0_WAITING and g["wait_reason"]:
+            state = text(self.layout.reason, g["wait_reason"])
+        return state + (", locked to thread" if g["locked_m"] else "")
+
+    def threads(self):
+        """Threads by the address of their M, which is their gs base."""
+        here, threads = gdb.selected_thread(), {}
+        try:
+            for thread in gdb.selected_inferior().threads():
+                thread.switch()
+                threads[int(gdb.newest_frame().read_register("gs_base")) & (2**64 - 1)] = thread
+        finally:
+            here.switch()
+        return threads
+
+    def current(self):
+        """The goroutine that the selected thread runs, or None."""
+        base = int(gdb.newest_frame().read_register("gs_base"))
+        at = base and self.layout.m.read(base)["curg"]
+        return self.layout.g.read(at) if at else None
+
+    def saved(self, g):
+        """Registers of a goroutine that is on no thread, or that is about to be, or to leave it."""
+        if g["status"] == RT0_SYSCALL:
+            return {"rip": g["syscall_pc"], "rsp": g["syscall_sp"], "rbp": g["syscall_bp"]}
+        size = self.layout.saved_size
+        slots = rt0_read(g["sp"], size)
+        regs = {RT0_REGISTERS[number]: struct.unpack_from("<Q", slots, at)[0]
+                for number, at in self.layout.saved if number in RT0_REGISTERS}
+        regs["rip"], regs["rsp"] = g["pc"], g["sp"] + size
+        if g["pc"] in self.layout.gostart:
+            regs["rip"] += 1  # gdb looks up the address before that of a caller
+        return regs
+
+    # Naming a place without gdb's unwinder, which would be slow for many goroutines.
+
+    def where(self, g, threads):
+        """The pc of the innermost frame outside the runtime, as far as frame pointers lead there:
+        the runtime keeps them."""
+        thread = g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL)
+        if thread:
+            return self.where_on_thread(g, threads[g["m"]])
+        if g["pc"] in self.layout.gostart and g["status"] != RT0_SYSCALL:
+            return g["start_pc"] + 1
+        try:
+            regs = self.saved(g)
+            return self.walk(regs["rip"], regs["rsp"], regs["rbp"], g["stack_hi"])
+        except gdb.MemoryError:
+            return g["pc"]
+
+    def in_text(self, pc, which=(0, 1, 2)):
+        return any(self.layout.text[i][0] <= pc < self.layout.text[i][1] for i in which)
+
+    def walk(self, pc, sp, fp, top):
+        start, data = sp, rt0_read(sp, max(0, min(512, top - sp)))
+        for _ in range(32):
+            if not self.in_text(pc, (0,)) or fp < sp or fp % 8 or fp + 24 > top:
+                break
+            if fp - start + 24 > len(data):
+                start, data = fp, rt0_read(fp, min(512, top - fp))
+            sp = fp + 8
+            fp, *words = struct.unpack_from("<QQQ", data, fp - start)
+            # Below an injected call (async.S) the flags come first, which are no address of text.
+            caller = words[0] if self.in_text(words[0]) else words[1]
+            if not self.in_text(caller):
+                break
+            pc = caller
+        return pc
+
+    def where_on_thread(self, g, thread):
+        here = gdb.selected_thread()
+        try:
+            thread.switch()
+            frame = first = gdb.newest_frame()
+            while frame and self.in_text(frame.pc(), (0,)):
+                frame = frame.older()
+            frame = frame or first
+            return frame.pc() + (frame.level() == 0)  # others' are return addresses
+        finally:
+            here.switch()
+
+    def function(self, pc):
+        if pc not in self.functions:
+            # gdb takes the names of the runtime for Ada's.
+            symbol = gdb.execute("with print demangle off -- info symbol 0x%x" % (pc - 1),
+                                 to_string=True)
+            name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % pc
+            line = gdb.current_progspace().find_pc_line(pc - 1)
+            if line.symtab:
+                name += " %s:%d" % (line.symtab.filename, line.line)
+            self.functions[pc] = name
+        return self.functions[pc]
+
+
+class Rt0Unwinder(gdb.unwinder.Unwinder):
+    """While a goroutine is selected: makes it the caller of its host thread's innermost frame."""
+
+    def __init__(self):
+        super().__init__("rt0-goroutine")
+        self.enabled, self.registers, self.thread = False, None, None
+
+    def select(self, registers):
+        self.registers, self.thread = registers, gdb.selected_thread().ptid
+        self.enabled = rt0_filter.enabled = True
+        gdb.invalidate_cached_frames()
+
+    def clear(self):
+        if self.enabled:
+            self.enabled = rt0_filter.enabled = False
+            gdb.invalidate_cached_frames()
+
+    def __call__(self, pending):
+        if pending.level() != 0 or gdb.selected_thread().ptid != self.thread:
+            return None
+        word = gdb.lookup_type("unsigned long")
+        info = pending.create_unwind_info(Rt0FrameId(0, pending.read_register("rip")))
+        for name, value in self.registers.items():
+            info.add_saved_register(name, gdb.Value(struct.pack("<Q", value), word))
+        return info
+
+
+class Rt0FrameId:
+    """sp is 0, so that no stack looks as if it were below that frame's."""
+
+    def __init__(self, sp, pc):
+        self.sp, self.pc = gdb.Value(sp).cast(gdb.lookup_type("unsigned long")), pc
+
+
+class Rt0Filter:
+    """Hides the frame that is not the goroutine's."""
+
+    def __init__(self):
+        self.name, self.priority, self.enabled = "rt0-goroutine", 1000, False
+        gdb.frame_filters[self.name] = self
+
+    def filter(self, frames):
+        return (f for f in frames if f.inferior_frame().level() > 0)
+
+
+class Rt0Selected:
+    """with Rt0Selected(program, g): gdb's selected frame is g's, and afterwards what it was."""
+
+    def __init__(self, program, g):
+        self.program, self.g = program, g
+
+    def __enter__(self):
+        self.thread = gdb.selected_thread()
+        self.level = gdb.selected_frame().level()
+        rt0_unwinder.clear()
+        try:
+            frame = self.frame_on_thread()
+            if not frame:
+                rt0_unwinder.select(self.program.saved(self.g))
+                frame = gdb.newest_frame().older()
+            self.outside_runtime(frame).select()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def frame_on_thread(self):
+        """Its thread may run a signal handler, or the scheduler on its own stack."""
+        g = self.g
+        thread = g["status"] in (RT0_RUNNING, RT0_SYSCALL) and self.program.threads().get(g["m"])
+        if not thread:
+            return None
+        thread.switch()
+        frame = gdb.newest_frame()
+        for _ in range(64):
+            if frame and g["stack_lo"] <= int(frame.read_register("rsp")) <= g["stack_hi"]:
+                return frame
+            frame = frame and frame.older()
+        self.thread.switch()
+        return None
+
+    def outside_runtime(self, first):
+        """The frame whose locals are worth a look: the innermost one of the program's own code."""
+        for text in ((2,), (1, 2)):
+            frame = first
+            for _ in range(64):
+                if frame and self.program.in_text(frame.pc(), text):
+                    return frame
+                frame = frame and frame.older()
+        return first
+
+    def __exit__(self, *_):
+        rt0_unwinder.clear()
+        if not self.thread.is_valid() or self.thread.is_running():
+            return
+        self.thread.switch()
+        frame = gdb.newest_frame()
+        while frame.level() < self.level and frame.older():
+            frame = frame.older()
+        frame.select()
+
+
+class Rt0InfoGoroutines(gdb.Command):
+    """List the goroutines of an rt0 program: number, state, innermost function outside the runtime.
+A * marks those that are on a thread."""
+
+    def __init__(self):
+        super().__init__("info goroutines", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+
+    def invoke(self, _arg, _from_tty):
+        program = Rt0Program()
+        threads = program.threads()
+        found = sorted(program.goroutines(), key=lambda g: g["id"])
+        states = [program.state(g) for g in found]
+        form = "%%s %%%dd  %%-%ds  %%s\n" % (len(str(max([g["id"] for g in found] + [0]))),
+                                         max(len(state) for state in states + [""]))
+        lines = [form % ("*" if g["m"] else " ", g["id"], state,
+                         program.function(program.where(g, threads)))
+                 for g, state in zip(found, states)]
+        gdb.write("".join(lines) or "No goroutines.\n")
+
+
+class Rt0Goroutine(gdb.Command):
+    """Execute a gdb command in the context of a goroutine.
+
+Usage: goroutine N|all|0 COMMAND, as in: goroutine 12 bt, goroutine 3 info locals
+       goroutine [N]
+
+N is the goroutine's number, as `info goroutines' and rt_goid tell it, or an expression; 0 is the
+goroutine of the selected thread. Without a command, tells about it. The selected thread and frame
+are the same afterwards. Frames of a goroutine that is on no thread are numbered from 1."""
+
+    def __init__(self):
+        super().__init__("goroutine", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+
+    def invoke(self, arg, from_tty):
+        self.dont_repeat()
+        program = Rt0Program()
+        which, _, command = arg.strip().partition(" ")
+        if which == "all":
+            if not command:
+                raise gdb.GdbError("goroutine all: what to do in each?")
+            self.invoke_all(program, command, from_tty)
+            return
+        goid = int(gdb.parse_and_eval(which)) if which else 0
+        g = program.goroutine(goid) if goid else program.current()
+        if not g:
+            raise gdb.GdbError("The selected thread runs no goroutine.")
+        if not command:
+            self.tell(program, g)
+            return
+        with Rt0Selected(program, g):
+            gdb.execute(command, from_tty)
+
+    @staticmethod
+    def invoke_all(program, command, from_tty):
+        for g in sorted(program.goroutines(), key=lambda g: g["id"]):
+            gdb.write("\nGoroutine %d (%s):\n" % (g["id"], program.state(g)))
+            try:
+                with Rt0Selected(program, g):
+                    gdb.execute(command, from_tty)
+            except gdb.error as error:
+                gdb.write("%s\n" % error)
+
+    @staticmethod
+    def tell(program, g):
+        where = program.function(program.where(g, program.threads()))
+        gdb.write("Goroutine %d (%s) at %s\n" % (g["id"], program.state(g), where))
+        if g["parent_id"]:
+            gdb.write("created by %s in goroutine %d\n"
+                      % (program.function(g["creator_pc"]), g["parent_id"]))
+
+
+class Rt0Goid(gdb.Function):
+    """$goid(): the number of the current goroutine; 0 if there is none."""
+
+    def __init__(self):
+        super().__init__("goid")
+
+    def invoke(self):
+        g = Rt0Program().current()
+        return g["id"] if g else 0
+
+
+rt0_filter = Rt0Filter()
+rt0_unwinder = Rt0Unwinder()
+gdb.unwinder.register_unwinder(None, rt0_unwinder, replace=True)
+gdb.events.cont.connect(lambda _: rt0_unwinder.clear())
+Rt0InfoGoroutines()
+Rt0Goroutine()
+Rt0Goid()
