@@ -6,6 +6,7 @@
     goroutine all COMMAND   ... in each; goroutine 0 COMMAND in that of the selected thread
     goroutine [N]           tells about it
     $goid()                 the number of the current goroutine, 0 if there is none
+    gcore [FILE]            as ever, but with the stacks of goroutines
 
 It is in every rt0 program (.debug_gdb_scripts, until strip), and can be sourced. All it knows of a
 program comes from rt__layout (runtime/sched/layout.h): it needs no debug information. Registers and
@@ -13,6 +14,8 @@ memory are only read, so that it works on core files: a goroutine that is on no 
 the caller of the selected thread's innermost frame, by an unwinder that is on meanwhile. That frame
 is number 0 and hidden, so the goroutine's own start at 1.
 """
+import bisect
+import os
 import re
 import struct
 
@@ -149,15 +152,17 @@ class Rt0Program:
         self.functions = {}
 
     def goroutines(self):
-        """The living ones. Each G knows its place in the list, so a damaged one ends."""
+        return (g for g in self.all_ever() if g["status"] not in (0, RT0_DEAD))
+
+    def all_ever(self):
+        """Dead ones, too. Each G knows its place in the list, so a damaged one ends."""
         at, number = rt0_word(self.layout.allg), 0
         while at:
             g = self.layout.g.read(at)
             number += 1
             if g["number"] != number:
                 raise gdb.GdbError("the list of goroutines is damaged behind number %d" % number)
-            if g["status"] not in (0, RT0_DEAD):
-                yield g
+            yield g
             at = g["all_link"]
 
     def goroutine(self, goid):
@@ -243,23 +248,30 @@ class Rt0Program:
         here = gdb.selected_thread()
         try:
             thread.switch()
-            frame = first = gdb.newest_frame()
-            while frame and self.in_text(frame.pc(), (0,)):
-                frame = frame.older()
-            frame = frame or first
+            frame = self.outside_runtime(gdb.newest_frame())
             return frame.pc() + (frame.level() == 0)  # others' are return addresses
         finally:
             here.switch()
+
+    def outside_runtime(self, first):
+        """The frame whose locals are worth a look: the innermost one of the program's own code."""
+        for text in ((2,), (1, 2)):
+            frame = first
+            for _ in range(64):
+                if frame and self.in_text(frame.pc(), text):
+                    return frame
+                frame = frame and frame.older()
+        return first
 
     def function(self, pc):
         if pc not in self.functions:
             # gdb takes the names of the runtime for Ada's.
             symbol = gdb.execute("with print demangle off -- info symbol 0x%x" % (pc - 1),
                                  to_string=True)
-            name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % pc
+            name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % (pc - 1)
             line = gdb.current_progspace().find_pc_line(pc - 1)
             if line.symtab:
-                name += " %s:%d" % (line.symtab.filename, line.line)
+                name += " %s:%d" % (os.path.basename(line.symtab.filename), line.line)
             self.functions[pc] = name
         return self.functions[pc]
 
@@ -324,7 +336,7 @@ class Rt0Selected:
             if not frame:
                 rt0_unwinder.select(self.program.saved(self.g))
                 frame = gdb.newest_frame().older()
-            self.outside_runtime(frame).select()
+            self.program.outside_runtime(frame).select()
         except BaseException:
             self.__exit__()
             raise
@@ -343,16 +355,6 @@ class Rt0Selected:
             frame = frame and frame.older()
         self.thread.switch()
         return None
-
-    def outside_runtime(self, first):
-        """The frame whose locals are worth a look: the innermost one of the program's own code."""
-        for text in ((2,), (1, 2)):
-            frame = first
-            for _ in range(64):
-                if frame and self.program.in_text(frame.pc(), text):
-                    return frame
-                frame = frame and frame.older()
-        return first
 
     def __exit__(self, *_):
         rt0_unwinder.clear()
@@ -436,6 +438,48 @@ are the same afterwards. Frames of a goroutine that is on no thread are numbered
                       % (program.function(g["creator_pc"]), g["parent_id"]))
 
 
+class Rt0Gcore(gdb.Command):
+    """Save a core file of the program, with the stacks of its goroutines.
+
+Usage: gcore [FILE]
+
+It is generate-core-file and a second look: that leaves out the rest of a mapping when a page of it
+cannot be read, and between stacks there are guard pages."""
+
+    def __init__(self):
+        super().__init__("gcore", gdb.COMMAND_DATA, gdb.COMPLETE_FILENAME)
+
+    def invoke(self, arg, from_tty):
+        gdb.execute("generate-core-file " + arg, from_tty)
+        name = os.path.expanduser(arg.strip() or "core.%d" % gdb.selected_inferior().pid)
+        program = Rt0Program()
+        threads = program.threads()
+        with open(name, "r+b") as core:
+            header = struct.unpack("<16sHHIQQQIHHHHHH", core.read(64))
+            core.seek(header[5])
+            loads = sorted((h[3], h[5], h[2]) for h in
+                           struct.iter_unpack("<IIQQQQQQ", core.read(56 * header[10]))
+                           if h[0] == 1)
+            for g in program.all_ever():
+                self.add_stack(core, loads, g, threads.get(g["m"]))
+
+    @staticmethod
+    def add_stack(core, loads, g, thread):
+        low = g["sp"]
+        if thread:
+            here = gdb.selected_thread()
+            thread.switch()
+            low = int(gdb.newest_frame().read_register("rsp"))
+            here.switch()
+        if not g["stack_lo"] <= low <= g["address"]:
+            low = g["address"]
+        low = max(g["stack_lo"], (low - 128) & ~4095)
+        start, size, offset = loads[bisect.bisect(loads, (low, 2**64)) - 1]
+        if g["stack_hi"] - start <= size:
+            core.seek(offset + low - start)
+            core.write(rt0_read(low, g["stack_hi"] - low))
+
+
 class Rt0Goid(gdb.Function):
     """$goid(): the number of the current goroutine; 0 if there is none."""
 
@@ -453,4 +497,5 @@ gdb.unwinder.register_unwinder(None, rt0_unwinder, replace=True)
 gdb.events.cont.connect(lambda _: rt0_unwinder.clear())
 Rt0InfoGoroutines()
 Rt0Goroutine()
+Rt0Gcore()
 Rt0Goid()

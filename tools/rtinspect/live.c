@@ -26,19 +26,32 @@
 #include "program.h"
 
 #define STOP_SECONDS 2
+#define PAGE 4096
+#define PARTS 16
 
+/* In parts of a page: what is readable before a page that is not still comes back. */
 static size_t
 read_memory(struct ri_program *program, uint64_t address, void *to, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		/* To the end of a page each: a read that touches a bad one fails altogether. */
-		size_t part = 4096 - (address + done) % 4096;
-		struct iovec local = {(char *)to + done, part < size - done ? part : size - done};
-		struct iovec remote = {(void *)(uintptr_t)(address + done), local.iov_len};
-		ssize_t count = process_vm_readv(program->pid, &local, 1, &remote, 1, 0);
+		struct iovec parts[PARTS];
+		struct iovec local = {(char *)to + done, 0};
+		uint64_t at = address + done;
+		size_t nparts = 0;
+		ssize_t count;
 
+		while (nparts < PARTS && done + local.iov_len < size) {
+			size_t left = size - done - local.iov_len;
+			size_t page = PAGE - at % PAGE;
+
+			parts[nparts] =
+				(struct iovec){(void *)(uintptr_t)at, page < left ? page : left};
+			local.iov_len += parts[nparts].iov_len;
+			at += parts[nparts++].iov_len;
+		}
+		count = process_vm_readv(program->pid, &local, 1, parts, nparts, 0);
 		if (count <= 0) {
 			break;
 		}

@@ -57,7 +57,7 @@ struct ri_program {
 
 	uint64_t window_address; /* what was read last */
 	size_t window_size;
-	uint8_t window[2048];
+	uint8_t window[1024];
 };
 
 /* All of [address, address + size), or false. */

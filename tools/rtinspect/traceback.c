@@ -194,7 +194,7 @@ name_places(struct ri_traceback *t, const struct ri_program *program)
 	for (size_t i = 0; i < t->nplaces; i++) {
 		addresses[i] = t->places[i].pc - program->base;
 	}
-	ri_lines_find(program->file, program->file_size, addresses, t->nplaces, lines);
+	ri_lines_find(program->file, program->file_size, addresses, t->nplaces, true, lines);
 	for (size_t i = 0; i < t->nplaces; i++) {
 		struct ri_place *place = &t->places[i];
 		const char *name = NULL;
