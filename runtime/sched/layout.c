@@ -32,7 +32,7 @@ static const char *const p_status_text[] = {
 	}
 #define FIELD(type, field)                                                                         \
 	{                                                                                          \
-		offsetof(type, field), sizeof(((type *)0)->field)                                  \
+		offsetof(type, field), sizeof(__typeof__(((type *)0)->field))                      \
 	}
 #define SAVED(number, offset) {number, offset},
 #define G(field) FIELD(struct rt__g, field)

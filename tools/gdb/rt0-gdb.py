@@ -70,8 +70,8 @@ class Rt0Layout:
 
     HEAD = struct.Struct("<8sIIII")
     BODY = struct.Struct("<6Q6Q6Q2QII12H")
-    G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc creator_pc "
-         "all_link number syscall_sp syscall_pc syscall_bp").split()
+    G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc "
+         "creator_pc all_link number syscall_sp syscall_pc syscall_bp").split()
     M = "id tid curg p tp spinning all_link".split()
 
     def __init__(self):

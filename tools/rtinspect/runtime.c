@@ -185,7 +185,10 @@ read_goroutines(struct ri_runtime *runtime, struct ri_program *program)
 		}
 		address = field(record, layout->g.all_link);
 	}
-	qsort(runtime->goroutines, runtime->ngoroutines, sizeof(struct ri_goroutine), by_id);
+	if (runtime->ngoroutines != 0) {
+		qsort(runtime->goroutines, runtime->ngoroutines, sizeof(struct ri_goroutine),
+		      by_id);
+	}
 	free(record);
 }
 
@@ -240,7 +243,9 @@ read_ms(struct ri_runtime *runtime, struct ri_program *program)
 		ri_fail(&runtime->damage, "the list of Ms is damaged behind %zu of them",
 			runtime->nms);
 	}
-	qsort(runtime->ms, runtime->nms, sizeof(struct ri_m), by_m_address);
+	if (runtime->nms != 0) {
+		qsort(runtime->ms, runtime->nms, sizeof(struct ri_m), by_m_address);
+	}
 	free(record);
 }
 
