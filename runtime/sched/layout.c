@@ -15,9 +15,8 @@ extern const char rt__text_rt0[], rt__text_rt0_end[], rt__text_libc[], rt__text_
 extern const char rt__gostart[], rt__gostart_any[]; /* switch.S */
 
 static const char *const g_status_text[] = {
-	[RT_G_IDLE] = "idle",           [RT_G_RUNNABLE] = "runnable", [RT_G_RUNNING] = "running",
-	[RT_G_SYSCALL] = "syscall",     [RT_G_WAITING] = "waiting",   [RT_G_DEAD] = "dead",
-	[RT_G_PREEMPTED] = "preempted",
+	[RT_G_IDLE] = "idle",       [RT_G_RUNNABLE] = "runnable", [RT_G_RUNNING] = "running",
+	[RT_G_SYSCALL] = "syscall", [RT_G_WAITING] = "waiting",   [RT_G_DEAD] = "dead",
 };
 
 static const char *const p_status_text[] = {

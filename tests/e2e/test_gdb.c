@@ -274,6 +274,26 @@ Test(gdb, goroutine_all, .timeout = 90)
 	guest_free(&g);
 }
 
+/* libc has no unwind tables: its callers are found all the same, in any backtrace. */
+Test(gdb, through_libc, .timeout = 90)
+{
+	static const char *const names[] = {"park", "park-pie", "park-O0"};
+
+	skip_without_gdb();
+	for (int i = 0; i < 3; i++) {
+		struct guest g = GDB_RUN(names[i], "catch syscall read", "run 1 >/dev/null",
+					 "backtrace", "goroutine 1 backtrace");
+		const char *at = g.out;
+
+		for (int twice = 0; twice < 2; twice++) {
+			at = strstr(at, " in read (");
+			cr_assert(at && (at = strstr(at, " in main (")), "%s%s", g.out, g.err);
+		}
+		expect_no_complaints(&g);
+		guest_free(&g);
+	}
+}
+
 /* Without any symbols, what the note says is enough for the list. */
 Test(gdb, stripped, .timeout = 90)
 {

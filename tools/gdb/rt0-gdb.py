@@ -12,7 +12,9 @@ It is in every rt0 program (.debug_gdb_scripts, until strip), and can be sourced
 program comes from rt__layout (runtime/sched/layout.h): it needs no debug information. Registers and
 memory are only read, so that it works on core files: a goroutine that is on no thread is shown as
 the caller of the selected thread's innermost frame, by an unwinder that is on meanwhile. That frame
-is number 0 and hidden, so the goroutine's own start at 1.
+is number 0 and hidden, so the goroutine's own start at 1, or higher behind inlined functions.
+
+A second unwinder, which is always on, finds the callers of libc's functions.
 """
 import bisect
 import os
@@ -70,6 +72,7 @@ class Rt0Layout:
 
     HEAD = struct.Struct("<8sIIII")
     BODY = struct.Struct("<6Q6Q6Q2QII12H")
+    TEXT = HEAD.size + 12 * 8  # where the ranges of text are
     G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc "
          "creator_pc all_link number syscall_sp syscall_pc syscall_bp").split()
     M = "id tid curg p tp spinning all_link".split()
@@ -115,8 +118,8 @@ class Rt0Layout:
                 raise gdb.GdbError("This is no rt0 program: it has no rt__layout and no rt0 note.")
             return at
 
-    @staticmethod
-    def find_by_note():
+    @classmethod
+    def find_by_note(cls):
         """In a stripped program: the third word of the note "rt0", which is in memory."""
         auxv = gdb.execute("info auxv", to_string=True)
         phdr = re.search(r"AT_PHDR .* (0x[0-9a-f]+)", auxv)
@@ -128,14 +131,14 @@ class Rt0Layout:
         first = [h for h in headers if h[0] == 1 and h[2] == 0]
         if not first:
             return None
-        base = (at & ~4095) - first[0][3]
+        cls.base = (at & ~4095) - first[0][3]
         for header in headers:
             if header[0] != 4:
                 continue
-            note = rt0_read(base + header[3], header[5])
-            i = note.find(struct.pack("<II", 4, 12) + struct.pack("<I", 1) + b"rt0\0")
+            note = rt0_read(cls.base + header[3], header[5])
+            i = note.find(struct.pack("<III", 4, 12, 1) + b"rt0\0")
             if i >= 0:
-                return base + header[3] + i + 24 + struct.unpack_from("<i", note, i + 24)[0]
+                return cls.base + header[3] + i + 24 + struct.unpack_from("<i", note, i + 24)[0]
         return None
 
 
@@ -231,17 +234,17 @@ class Rt0Program:
     def walk(self, pc, sp, fp, top):
         start, data = sp, rt0_read(sp, max(0, min(512, top - sp)))
         for _ in range(32):
-            if not self.in_text(pc, (0,)) or fp < sp or fp % 8 or fp + 24 > top:
+            if not self.in_text(pc, (0,)) or fp < sp or fp % 8 or fp + 32 > top:
                 break
-            if fp - start + 24 > len(data):
+            if fp - start + 32 > len(data):
                 start, data = fp, rt0_read(fp, min(512, top - fp))
             sp = fp + 8
-            fp, *words = struct.unpack_from("<QQQ", data, fp - start)
-            # Below an injected call (async.S) the flags come first, which are no address of text.
-            caller = words[0] if self.in_text(words[0]) else words[1]
-            if not self.in_text(caller):
+            fp, *words = struct.unpack_from("<4Q", data, fp - start)
+            # Below an injected call (async.S) lie flags and such first: no addresses of text.
+            callers = [word for word in words if self.in_text(word)]
+            if not callers:
                 break
-            pc = caller
+            pc = callers[0]
         return pc
 
     def where_on_thread(self, g, thread):
@@ -277,16 +280,25 @@ class Rt0Program:
 
 
 class Rt0Unwinder(gdb.unwinder.Unwinder):
-    """While a goroutine is selected: makes it the caller of its host thread's innermost frame."""
+    """While a goroutine is selected: makes it the caller of its host thread's innermost frame. There
+    may be inlined functions on top of that frame; rsp tells which it is."""
 
     def __init__(self):
         super().__init__("rt0-goroutine")
-        self.enabled, self.registers, self.thread = False, None, None
+        self.enabled, self.registers, self.thread, self.level = False, None, None, 0
 
     def select(self, registers):
-        self.registers, self.thread = registers, gdb.selected_thread().ptid
-        self.enabled = rt0_filter.enabled = True
+        """Returns the goroutine's innermost frame."""
+        frame = gdb.newest_frame()
+        self.thread = gdb.selected_thread().ptid
+        self.host = [int(frame.read_register(name)) for name in ("rip", "rsp")]
+        self.registers, self.enabled = registers, True
         gdb.invalidate_cached_frames()
+        frame = gdb.newest_frame()
+        while frame.older() and int(frame.read_register("rsp")) == self.host[1]:
+            frame = frame.older()
+        self.level, rt0_filter.enabled = frame.level(), True
+        return frame
 
     def clear(self):
         if self.enabled:
@@ -294,20 +306,123 @@ class Rt0Unwinder(gdb.unwinder.Unwinder):
             gdb.invalidate_cached_frames()
 
     def __call__(self, pending):
-        if pending.level() != 0 or gdb.selected_thread().ptid != self.thread:
+        if (gdb.selected_thread().ptid != self.thread or
+                [int(pending.read_register(name)) for name in ("rip", "rsp")] != self.host):
             return None
-        word = gdb.lookup_type("unsigned long")
-        info = pending.create_unwind_info(Rt0FrameId(0, pending.read_register("rip")))
-        for name, value in self.registers.items():
-            info.add_saved_register(name, gdb.Value(struct.pack("<Q", value), word))
-        return info
+        return rt0_unwound(pending, 0, self.host[0], self.registers)
+
+
+def rt0_unwound(pending, frame_sp, frame_pc, registers):
+    word = gdb.lookup_type("unsigned long")
+    info = pending.create_unwind_info(Rt0FrameId(gdb.Value(frame_sp).cast(word),
+                                                 gdb.Value(frame_pc).cast(word)))
+    for name, value in registers.items():
+        info.add_saved_register(name, gdb.Value(struct.pack("<Q", value & (2**64 - 1)), word))
+    return info
 
 
 class Rt0FrameId:
-    """sp is 0, so that no stack looks as if it were below that frame's."""
+    """That of the host's frame has sp 0, so that no stack looks as if it were below."""
 
     def __init__(self, sp, pc):
-        self.sp, self.pc = gdb.Value(sp).cast(gdb.lookup_type("unsigned long")), pc
+        self.sp, self.pc = sp, pc
+
+
+class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
+    """Callers of libc's functions, for which static musl has no unwind tables: the stack is searched
+    for a return address behind a call of just that function, or else behind any call. Nothing here
+    may ask gdb for frames, so not for the value of an expression either."""
+
+    SIGRETURN = b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
+    KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+
+    def __init__(self):
+        super().__init__("rt0-libc")
+        self.pid, self.text, self.starts = None, None, []
+
+    def __call__(self, pending):
+        pc = int(pending.read_register("rip"))
+        try:
+            self.look_at_program()
+            if (not self.text or not self.text[1][0] <= pc < self.text[1][1] or
+                    gdb.current_progspace().find_pc_line(pc).symtab or
+                    rt0_read(pc, len(self.SIGRETURN)) == self.SIGRETURN):
+                return None
+            return self.unwind(pending, pc, int(pending.read_register("rsp")))
+        except (gdb.error, OSError, struct.error):
+            return None
+
+    def unwind(self, pending, pc, sp):
+        i = bisect.bisect(self.starts, pc - (pending.level() > 0)) - 1
+        start = self.starts[i] if i >= 0 else 0
+        stack, slot = self.search(sp, start)
+        if slot is None:
+            return None
+        registers = {name: int(pending.read_register(name)) for name in self.KEPT}
+        registers["rip"], registers["rsp"] = stack[slot], sp + 8 * slot + 8
+        # A caller that has a frame pointer needs it: libc may have pushed it.
+        for value in [registers["rbp"]] + stack[max(0, slot - 6):slot][::-1]:
+            if value % 16 == 0 and 0 < value - registers["rsp"] < 2**20:
+                registers["rbp"] = value
+                break
+        return rt0_unwound(pending, registers["rsp"], start or pc, registers)
+
+    def search(self, sp, start):
+        """The words of the stack, and the index of the return address or None."""
+        stack, weak = [], None
+        while len(stack) < 4096:
+            try:
+                data = rt0_read(sp + 8 * len(stack), 512)
+            except gdb.MemoryError:
+                break
+            for word in struct.unpack("<64Q", data):
+                stack.append(word)
+                kind = self.call_before(word, start)
+                if kind == 2:
+                    return stack, len(stack) - 1
+                if kind == 1 and weak is None and len(stack) < 512:
+                    weak = len(stack) - 1
+        return stack, weak
+
+    def call_before(self, word, start):
+        """2: a call of start stands before it, 1: another, 0: none."""
+        if not any(low < word < high for low, high in self.text):
+            return 0
+        code = rt0_read(word - 8, 8)
+        if code[3] == 0xe8:
+            return 2 if word + struct.unpack_from("<i", code, 4)[0] == start else 1
+        # call *mem or *reg: ff /2, of 2, 3, 6 or 7 bytes
+        return int(any(code[i] == 0xff and code[i + 1] & 0x38 == 0x10 for i in (1, 2, 5, 6)))
+
+    def look_at_program(self):
+        """Where the texts and libc's functions are; anew for a new process."""
+        pid = gdb.selected_inferior().pid
+        if pid == self.pid:
+            return
+        self.text, self.starts = None, []
+        at = Rt0Layout.find_by_note()
+        if not at:
+            self.pid = pid
+            return
+        words = struct.unpack("<6Q", rt0_read(at + Rt0Layout.TEXT, 48))
+        if not -2**31 < at - words[0] < 2**31:
+            return  # a PIE that has not relocated itself yet
+        self.pid, self.text = pid, list(zip(words[::2], words[1::2]))
+        self.starts = sorted(Rt0Layout.base + start for start in self.functions())
+
+    @staticmethod
+    def functions():
+        """Addresses of functions in the symbol table of the program's file."""
+        with open(gdb.current_progspace().filename, "rb") as file:
+            data = file.read()
+        at, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+        for i in range(count):
+            section = struct.unpack_from("<IIQQQQIIQQ", data, at + 64 * i)
+            if section[1] == 2:
+                table = data[section[4]:section[4] + section[5]]
+                return [symbol[4] for symbol in struct.iter_unpack("<IBBHQQ", table)
+                        if symbol[1] & 15 == 2]
+        return []
 
 
 class Rt0Filter:
@@ -318,7 +433,7 @@ class Rt0Filter:
         gdb.frame_filters[self.name] = self
 
     def filter(self, frames):
-        return (f for f in frames if f.inferior_frame().level() > 0)
+        return (f for f in frames if f.inferior_frame().level() >= rt0_unwinder.level)
 
 
 class Rt0Selected:
@@ -334,8 +449,7 @@ class Rt0Selected:
         try:
             frame = self.frame_on_thread()
             if not frame:
-                rt0_unwinder.select(self.program.saved(self.g))
-                frame = gdb.newest_frame().older()
+                frame = rt0_unwinder.select(self.program.saved(self.g))
             self.program.outside_runtime(frame).select()
         except BaseException:
             self.__exit__()
@@ -395,7 +509,7 @@ Usage: goroutine N|all|0 COMMAND, as in: goroutine 12 bt, goroutine 3 info local
 
 N is the goroutine's number, as `info goroutines' and rt_goid tell it, or an expression; 0 is the
 goroutine of the selected thread. Without a command, tells about it. The selected thread and frame
-are the same afterwards. Frames of a goroutine that is on no thread are numbered from 1."""
+are the same afterwards. Frames of a goroutine that is on no thread do not start at 0."""
 
     def __init__(self):
         super().__init__("goroutine", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
@@ -493,6 +607,7 @@ class Rt0Goid(gdb.Function):
 
 rt0_filter = Rt0Filter()
 rt0_unwinder = Rt0Unwinder()
+gdb.unwinder.register_unwinder(None, Rt0LibcUnwinder(), replace=True)
 gdb.unwinder.register_unwinder(None, rt0_unwinder, replace=True)
 gdb.events.cont.connect(lambda _: rt0_unwinder.clear())
 Rt0InfoGoroutines()
