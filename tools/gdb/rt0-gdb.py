@@ -280,8 +280,8 @@ class Rt0Program:
 
 
 class Rt0Unwinder(gdb.unwinder.Unwinder):
-    """While a goroutine is selected: makes it the caller of its host thread's innermost frame. There
-    may be inlined functions on top of that frame; rsp tells which it is."""
+    """While a goroutine is selected: makes it the caller of its host thread's innermost frame.
+    There may be inlined functions on top of that frame; rsp tells which it is."""
 
     def __init__(self):
         super().__init__("rt0-goroutine")
@@ -329,9 +329,9 @@ class Rt0FrameId:
 
 
 class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
-    """Callers of libc's functions, for which static musl has no unwind tables: the stack is searched
-    for a return address behind a call of just that function, or else behind any call. Nothing here
-    may ask gdb for frames, so not for the value of an expression either."""
+    """Callers of libc's functions, for which static musl has no unwind tables: the stack is
+    searched for a return address behind a call of just that function, or else behind any call.
+    Nothing here may ask gdb for frames, so not for the value of an expression either."""
 
     SIGRETURN = b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
     KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
