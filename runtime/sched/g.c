@@ -23,11 +23,7 @@
 #define COLOURS 16
 #define LOCAL_KEEP (RT_FREE_GS / 2)
 
-static struct {
-	struct rt__lock lock;
-	struct rt__g *head, *tail; /* in the order of creation, through all_link */
-	int32_t n, lost;           /* lost: dead, and never to be used again */
-} allg;
+struct rt__allg rt__allg;
 
 static struct {
 	struct rt__lock lock;
@@ -39,28 +35,28 @@ uintptr_t rt__g_frames_below;
 void
 rt__ginit(void)
 {
-	rt__lock_rank(&allg.lock, RT_RANK_ALLG);
+	rt__lock_rank(&rt__allg.lock, RT_RANK_ALLG);
 	rt__lock_rank(&gfree.lock, RT_RANK_GFREE);
 }
 
 static void
 allg_add(struct rt__g *gp)
 {
-	rt__lock(&allg.lock);
-	gp->number = (uint32_t)++allg.n;
-	if (allg.tail)
-		rt__store_rel(&allg.tail->all_link,
+	rt__lock(&rt__allg.lock);
+	gp->number = (uint32_t)++rt__allg.n;
+	if (rt__allg.tail)
+		rt__store_rel(&rt__allg.tail->all_link,
 			      gp); /* to rt__for_each_g, which takes no lock */
 	else
-		rt__store_rel(&allg.head, gp);
-	allg.tail = gp;
-	rt__unlock(&allg.lock);
+		rt__store_rel(&rt__allg.head, gp);
+	rt__allg.tail = gp;
+	rt__unlock(&rt__allg.lock);
 }
 
 int32_t
 rt__allg_count(void)
 {
-	return rt__load_rlx(&allg.n) - rt__load_rlx(&allg.lost);
+	return rt__load_rlx(&rt__allg.n) - rt__load_rlx(&rt__allg.lost);
 }
 
 /* All goroutines but gp are gone: their threads were not copied. Their stacks are left alone, since
@@ -68,16 +64,16 @@ rt__allg_count(void)
 void
 rt__allg_lose_others(struct rt__g *gp)
 {
-	for (struct rt__g *p = allg.head; p; p = p->all_link)
+	for (struct rt__g *p = rt__allg.head; p; p = p->all_link)
 		if (p != gp)
 			rt__store_rlx(&p->status, (uint32_t)RT_G_DEAD);
-	allg.lost = allg.n - gfree.list.n - (gp != NULL);
+	rt__allg.lost = rt__allg.n - gfree.list.n - (gp != NULL);
 }
 
 void
 rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg)
 {
-	for (struct rt__g *gp = rt__load_acq(&allg.head); gp; gp = rt__load_acq(&gp->all_link))
+	for (struct rt__g *gp = rt__load_acq(&rt__allg.head); gp; gp = rt__load_acq(&gp->all_link))
 		fn(gp, arg);
 }
 

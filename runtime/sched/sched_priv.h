@@ -198,6 +198,12 @@ struct rt__p *rt__pidle_get_for_work(void);
 void rt__pidle_taken(struct rt__p *pp); /* pp was unlinked from the list */
 
 /* ---- g.c ---- */
+struct rt__allg {
+	struct rt__lock lock;
+	struct rt__g *head, *tail; /* in the order of creation, through all_link */
+	int32_t n, lost;           /* lost: dead, and never to be used again */
+};
+extern struct rt__allg rt__allg;
 struct rt__g *rt__gfget(struct rt__p *pp);
 void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
