@@ -85,6 +85,7 @@ schedinit(void)
 	rt__mallocinit();
 	rt__m0_init(rt__libc_first_tid());
 	rt__mcommoninit(&rt__m0);
+	rt__crash_init();
 	rt__goargs();
 	rt__goenvs();
 	rt__os_check_fds();

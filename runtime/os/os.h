@@ -55,6 +55,8 @@ void rt__os_yield(void);
 
 /* musl's own signal: runs a function on every thread, for setuid and friends. */
 #define RT_SIGSYNCCALL 34
+/* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
+#define RT_SIGURG 23
 
 /* Sets this thread's signal mask (64 signals); blocks all of them and returns what it was. */
 void rt__os_set_sigmask(uint64_t mask);
@@ -66,6 +68,31 @@ long rt__os_read_file(const char *path, char *buf, size_t size);
 /* The size of transparent huge pages in bytes, 0 when there are none. Reads sysfs when first
  * asked: of the start of a small program, three system calls are a noticeable part. */
 size_t rt__os_huge_page_size(void);
+
+/* ---- throw.c; see base.h for the rest ---- */
+
+/* Called by rt__throw in place of what it does itself, once set; does not return. */
+extern void (*rt__on_throw)(const char *msg);
+
+/* From now on, what this M prints is collected and written a block at a time; or is written, and
+ * everything after it at once again. One M at a time. */
+void rt__eprint_collect(bool on);
+
+/* ---- signal_stack.c ---- */
+
+/* How large a stack the handlers of this runtime need. */
+size_t rt__os_signal_stack_size(void);
+/* Gives the calling thread one: 0 or -errno. */
+int rt__os_sigaltstack(void *stack, size_t size);
+
+/* ---- probe.c ---- */
+
+/* Whether the eight bytes around p can be read; how many can from p on, by pages, at most max. */
+bool rt__os_readable(uintptr_t p);
+size_t rt__os_readable_bytes(uintptr_t p, size_t max);
+
+/* Ends the process by the default action of the signal. */
+RT_NORETURN void rt__os_die_of_signal(int sig);
 
 /* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
 

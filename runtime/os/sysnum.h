@@ -23,10 +23,15 @@
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
 
+#define RT_POLLOUT 4
+
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
 
+#define RT_ESRCH 3
 #define RT_EINTR 4
+#define RT_EAGAIN 11
+#define RT_EFAULT 14
 #define RT_EINVAL 22
 
 #endif

@@ -174,6 +174,7 @@ RT_NORETURN void rt__gogo(struct rt__g *gp);
 
 /* Calls fn(arg) on the stack that ends at sp and comes back. */
 void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp);
+extern const char rt__on_stack_called[] __attribute__((visibility("hidden"))); /* its return */
 
 /* ---- hooks: what lower floors need from upper ones; boot/hooks.c fills them ---- */
 
@@ -193,6 +194,11 @@ struct rt__hooks {
 	void (*thread_exit)(void);
 	/* libc/: how many foreign threads exist (they may make goroutines ready). */
 	int (*foreign_threads)(void);
+	/* libc/: handles a signal of the runtime's own from now on (info: siginfo_t, uc:
+	 * ucontext_t); and passes one on to the program that was not for us: whether it has a
+	 * handler. */
+	void (*signal_take)(int sig, void (*handler)(int sig, void *info, void *uc));
+	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

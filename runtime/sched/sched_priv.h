@@ -204,6 +204,17 @@ rt__g_frames_top(struct rt__g *gp)
 }
 int32_t rt__allg_count(void);
 
+/* ---- traceback.c ---- */
+struct rt__traceback_options {
+	bool details; /* addresses of Gs and Ms, the runtime's own frames */
+	bool idle;    /* an M without a goroutine is shown as goroutine 0 */
+	bool all;     /* not only the first */
+};
+/* Who fails: what is at `at`, and the goroutine of this M if that is another. */
+void rt__traceback_first(const struct rt__where *at, const struct rt__traceback_options *o);
+/* All others. */
+void rt__traceback_others(const struct rt__g *except, const struct rt__traceback_options *o);
+
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
 void rt__checkdead(void);
