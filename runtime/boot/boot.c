@@ -16,6 +16,7 @@
 #include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
+#include "signal/signal.h"
 #include "stack/stack.h"
 
 #define MAX_MS 10000
@@ -89,6 +90,8 @@ schedinit(void)
 	rt__goargs();
 	rt__goenvs();
 	rt__os_check_fds();
+	rt__signal_stack_init();
+	rt__signals_init();
 	rt__gcinit();
 	int32_t procs = rt__env.gomaxprocs ? rt__env.gomaxprocs : default_procs();
 	if (rt__procresize(procs))
