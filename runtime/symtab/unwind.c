@@ -25,7 +25,12 @@ code_around(uintptr_t where, struct rt__stack stack)
 	struct rt__image im;
 
 	rt__text_bounds(&code.lo, &code.hi);
-	if (elf && rt__image_find(&im) && rt__elf_symbol_of(elf, where - im.bias, &sym)) {
+	if (!rt__image_find(&im))
+		return code;
+	/* Unwind tables and .rodata share a segment. */
+	code.data_lo = (uintptr_t)im.cfi.tables.p;
+	code.data_hi = (uintptr_t)im.cfi.tables.end;
+	if (elf && rt__elf_symbol_of(elf, where - im.bias, &sym)) {
 		code.fn = sym.start + im.bias;
 		code.fn_end = code.fn + sym.size;
 	}
@@ -126,6 +131,8 @@ step(struct rt__context *c, bool *is_call, struct rt__stack stack)
 	switch (rt__cfi_step(&im.cfi, where, &next, stack, &signal)) {
 	case RT_CFI_OK:
 		return accept(c, is_call, stack, &next, signal, RT_STEP_EXACT);
+	case RT_CFI_UNSURE:
+		return accept(c, is_call, stack, &next, signal, RT_STEP_GUESS);
 	case RT_CFI_OUTERMOST:
 		return RT_STEP_OUTERMOST;
 	case RT_CFI_NONE:

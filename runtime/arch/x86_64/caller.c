@@ -9,7 +9,7 @@
  *	return leads astray.
  *	from the start: from the function's first instruction to the pc. How far rsp (or rbp) has
  *	moved tells where the return address lies, and the pushes on the way where the registers
- *	are. Needs the function's bounds; a jump through a table hides what is behind it.
+ *	are. Needs the function's bounds.
  *
  * Both rest on what compilers keep to: at one instruction the stack has one height, however it was
  * reached; calls leave the stack and callee-saved registers as they were; who changes such a
@@ -17,7 +17,7 @@
  * text behind a call. Where the two disagree, a call that names the function decides.
  *
  * No system call, no allocation; memory is read inside the text and the stack that are given.
- * About 1 us, at most MAX_STEPS instructions, and 3 KiB of stack.
+ * About 1 us, at most MAX_STEPS instructions, and 4 KiB of stack.
  */
 #include <stddef.h>
 
@@ -26,8 +26,9 @@
 
 #define MAX_STEPS 4000
 #define MAX_SAVED 32   /* words written on the way */
-#define MAX_PENDING 16 /* branches not taken yet */
-#define MAX_SEEN 128   /* places jumped to, a power of two */
+#define MAX_PENDING 64 /* branches not taken yet */
+#define MAX_SEEN 512   /* places jumped to, a power of two */
+#define MAX_TABLE 256  /* entries of a switch */
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, R10 = 10, NREGS = 16 };
 #define CALLEE_SAVED (1u << RBX | 1u << RSP | 1u << RBP | 0xf000u)
@@ -51,29 +52,33 @@ struct cpu {
 	uintptr_t pc;
 };
 
-/* What is kept of a branch not taken: enough to go on there. */
+/* What is kept of a branch not taken: enough to go on there. A register is what it was in the
+ * beginning, or rsp, rbp, r10 (from which gcc restores realigned stacks) relative to the first
+ * rsp; any other is forgotten. */
 struct pending {
-	uintptr_t reg[8]; /* those of KEPT, in ascending order */
-	uintptr_t pc;
-	uint16_t known, saved;
-	uint32_t nwrites;
+	uint32_t pc; /* offset in the text */
+	int32_t moved[3];
+	uint16_t known, same, saved, nwrites;
 };
-#define KEPT (CALLEE_SAVED | 1u << R10)
+static const uint8_t movable[3] = {RSP, RBP, R10};
 
 struct walk {
 	const struct rt__code *code;
-	uintptr_t goal; /* from the start: the pc; else 0 */
+	uintptr_t goal;         /* from the start: the pc; else 0 */
+	uintptr_t first[NREGS]; /* registers where the walk began */
+	uintptr_t constant;     /* the last address computed from the pc, */
+	uintptr_t table;        /* and what was read from with an index: a switch's jump table */
 	struct cpu cpu;
 	struct word {
 		uintptr_t addr, value;
 		bool known;
-	} writes[MAX_SAVED]; /* newest last; those before a branch's nwrites stay as they are */
+	} writes[MAX_SAVED]; /* newest last; those before a pending nwrites stay as they are */
 	struct pending pending[MAX_PENDING];
 	uint32_t npending, steps;
 	uint32_t seen[MAX_SEEN]; /* offsets in the text + 1, by hash */
 };
 
-enum next { NEXT_FOLLOWING, NEXT_JUMP, NEXT_BRANCH, NEXT_RETURN, NEXT_DEAD };
+enum next { NEXT_FOLLOWING, NEXT_BRANCH, NEXT_JUMP, NEXT_RETURN, NEXT_DEAD };
 
 /* ---- memory and registers ---- */
 
@@ -102,6 +107,14 @@ load(const struct walk *w, uintptr_t addr, uintptr_t *ret)
 static bool
 store(struct walk *w, uintptr_t addr, uintptr_t value, bool known)
 {
+	uint32_t kept = w->npending > 0 ? w->pending[w->npending - 1].nwrites : 0;
+
+	for (uint32_t i = w->cpu.nwrites; i-- > kept;) {
+		if (w->writes[i].addr == addr) {
+			w->writes[i] = (struct word){addr, value, known};
+			return true;
+		}
+	}
 	if (w->cpu.nwrites == MAX_SAVED)
 		return false;
 	w->writes[w->cpu.nwrites++] = (struct word){addr, value, known};
@@ -169,7 +182,10 @@ move(struct walk *w, const struct rt__insn *in)
 	uintptr_t addr = 0, value = 0;
 	bool has_addr = address_of(c, in, &addr), full = in->wide;
 
-	if (in->op == 0x8d) {
+	if (in->op == 0x8d && in->is_memory && in->rm == 16) {
+		w->constant = c->pc + (uintptr_t)(intptr_t)in->disp;
+		set(c, in->reg, w->constant, full);
+	} else if (in->op == 0x8d) {
 		set(c, in->reg, addr, full && has_addr);
 	} else if (in->op == 0x8b && in->is_memory) {
 		bool known = full && has_addr && load(w, addr, &value);
@@ -208,6 +224,52 @@ arithmetic(struct cpu *c, const struct rt__insn *in)
 	set(c, in->rm, v, known);
 }
 
+/* Registers that common instructions compute: their values are not followed. Vector instructions
+ * and x87 number other registers, so this is a list of what compilers use, not a rule. */
+static void
+forget(struct cpu *c, const struct rt__insn *in)
+{
+	bool alu = in->map == 0 && in->op < 0x38 && (in->op & 7) < 4;
+	bool to_rm = (alu && (in->op & 2) == 0) || (in->map == 0 && in->op == 0x87);
+	bool to_reg = (alu && (in->op & 2) != 0) || (in->map == 0 && in->op == 0x87);
+
+	switch (in->map << 8 | in->op) {
+	case 0xc0: /* shifts */
+	case 0xc1:
+	case 0xc6: /* mov imm */
+	case 0xc7:
+	case 0xd0:
+	case 0xd1:
+	case 0xd2:
+	case 0xd3:
+	case 0xf6: /* not, neg (test, mul and div leave it alone) */
+	case 0xf7:
+		to_rm = true;
+		break;
+	case 0x63: /* movslq */
+	case 0x69: /* imul */
+	case 0x6b:
+	case 0x1af:
+	case 0x1b6: /* movz, movs, bsf, bsr, popcnt */
+	case 0x1b7:
+	case 0x1b8:
+	case 0x1bc:
+	case 0x1bd:
+	case 0x1be:
+	case 0x1bf:
+		to_reg = true;
+		break;
+	default:
+		to_reg |= in->map == 1 && (in->op & 0xf0) == 0x40; /* cmov */
+		if (in->map == 0 && (in->op & 0xf0) == 0xb0)       /* mov imm */
+			set(c, in->rm, 0, false);
+	}
+	if (to_reg)
+		set(c, in->reg, 0, false);
+	if (to_rm && !in->is_memory)
+		set(c, in->rm, 0, false);
+}
+
 static enum next
 group_ff(struct walk *w, const struct rt__insn *in)
 {
@@ -238,6 +300,7 @@ step_two_bytes(struct walk *w, const struct rt__insn *in)
 		return NEXT_BRANCH;
 	if (in->op == 0x05) /* syscall */
 		w->cpu.known &= ~(1u << RAX | 1u << RCX | 1u << 11);
+	forget(&w->cpu, in);
 	bool push_pop = (in->op & 0xf6) == 0xa0; /* of fs, gs */
 	return in->op == 0x0b || in->op == 0x05 + 2 || push_pop ? NEXT_DEAD : NEXT_FOLLOWING;
 }
@@ -261,6 +324,14 @@ step_stack(struct walk *w, const struct rt__insn *in)
 	return push(w, 0, false) ? NEXT_FOLLOWING : NEXT_DEAD;
 }
 
+/* The one function without return that half of all functions end with a call of: musl's
+ * __stack_chk_fail, which is a hlt. */
+static bool
+does_return(const struct walk *w, uintptr_t fn)
+{
+	return fn < w->code->lo || fn >= w->code->hi || *(const uint8_t *)fn != 0xf4;
+}
+
 /* What an instruction does to the stack and the registers; the rest of them pass. */
 static enum next
 step_one_byte(struct walk *w, const struct rt__insn *in)
@@ -282,22 +353,13 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 	case 0x83:
 		arithmetic(c, in);
 		return NEXT_FOLLOWING;
-	case 0x01: /* add, sub of a register: alloca */
-	case 0x29:
-		if (!in->is_memory)
-			set(c, in->rm, 0, false);
-		return NEXT_FOLLOWING;
-	case 0x03:
-	case 0x2b:
-		set(c, in->reg, 0, false);
-		return NEXT_FOLLOWING;
 	case 0xc9: /* leave */
 		set(c, RSP, c->reg[RBP], is_known(c, RBP));
 		pop_reg(w, RBP);
 		return NEXT_FOLLOWING;
 	case 0xe8:
 		c->known &= CALLEE_SAVED;
-		return NEXT_FOLLOWING;
+		return does_return(w, c->pc + (uintptr_t)in->imm) ? NEXT_FOLLOWING : NEXT_DEAD;
 	case 0xe9:
 	case 0xeb:
 		return NEXT_JUMP;
@@ -314,54 +376,80 @@ step_one_byte(struct walk *w, const struct rt__insn *in)
 	case 0xcf:
 	case 0xf4:
 		return NEXT_DEAD;
-	case 0x87: /* xchg */
-		set(c, in->reg, 0, false);
-		if (!in->is_memory)
-			set(c, in->rm, 0, false);
+	case 0x63: /* movslq: reads a jump table */
+		if (in->is_memory && in->has_index)
+			w->table = in->rm < NREGS && is_known(c, in->rm) ? c->reg[in->rm]
+									 : w->constant;
+		forget(c, in);
 		return NEXT_FOLLOWING;
 	default:
+		forget(c, in);
 		return NEXT_FOLLOWING;
 	}
 }
 
 /* ---- walking ---- */
 
-/* Whether a place is jumped to for the first time; there is no other way into it. */
-static bool
-first_visit(struct walk *w, uintptr_t pc)
+/* The slot of a place that is jumped to, or the empty one where it would be; NULL if full. */
+static uint32_t *
+seen_slot(struct walk *w, uintptr_t pc, uint32_t *ret_key)
 {
 	uint32_t key = (uint32_t)(pc - w->code->lo) + 1;
 
-	for (uint32_t i = 0; i < MAX_SEEN; i++) {
-		uint32_t *slot = &w->seen[(key * 2654435761u + i) % MAX_SEEN];
+	*ret_key = key;
+	for (uint32_t i = 0, h = key * 2654435761u >> 16; i < MAX_SEEN; i++) {
+		uint32_t *slot = &w->seen[(h + i) % MAX_SEEN];
 
-		if (*slot == key)
-			return false;
-		if (*slot == 0) {
-			*slot = key;
-			return true;
-		}
+		if (*slot == key || *slot == 0)
+			return slot;
 	}
-	return false; /* full: do not go on there */
+	return NULL;
 }
 
-/* Of the registers, what calls keep, and r10, from which gcc restores realigned stacks. */
+/* Whether a place is jumped to for the first time; once is enough. */
+static bool
+first_visit(struct walk *w, uintptr_t pc)
+{
+	uint32_t key, *slot = seen_slot(w, pc, &key);
+
+	if (!slot || *slot == key)
+		return false;
+	*slot = key;
+	return true;
+}
+
+/* Whether walking on at pc would repeat what a jump there does. */
+static bool
+is_seen(struct walk *w, uintptr_t pc)
+{
+	uint32_t key;
+	const uint32_t *slot = seen_slot(w, pc, &key);
+
+	return slot && *slot == key;
+}
+
 static void
 remember(struct walk *w, uintptr_t pc)
 {
 	const struct cpu *c = &w->cpu;
-	struct pending *p = &w->pending[w->npending];
+	struct pending p = {.pc = (uint32_t)(pc - w->code->lo),
+			    .saved = (uint16_t)c->saved,
+			    .nwrites = (uint16_t)c->nwrites};
 
-	if (w->npending == MAX_PENDING)
+	if (w->npending == MAX_PENDING || !first_visit(w, pc))
 		return;
-	w->npending++;
-	for (unsigned i = 0, n = 0; i < NREGS; i++)
-		if ((KEPT >> i & 1) != 0)
-			p->reg[n++] = c->reg[i];
-	p->pc = pc;
-	p->known = (uint16_t)c->known;
-	p->saved = (uint16_t)c->saved;
-	p->nwrites = c->nwrites;
+	for (unsigned i = 0; i < NREGS; i++)
+		if ((CALLEE_SAVED >> i & 1) != 0 && is_known(c, i) && c->reg[i] == w->first[i])
+			p.same |= (uint16_t)(1u << i);
+	p.known = p.same;
+	for (unsigned i = 0; i < 3; i++) {
+		intptr_t by = (intptr_t)(c->reg[movable[i]] - w->first[RSP]);
+
+		p.moved[i] = (int32_t)by;
+		if (is_known(c, movable[i]) && by == p.moved[i])
+			p.known |= (uint16_t)(1u << movable[i]);
+	}
+	w->pending[w->npending++] = p;
 }
 
 static bool
@@ -369,21 +457,19 @@ resume(struct walk *w)
 {
 	struct cpu *c = &w->cpu;
 
-	while (w->npending > 0) {
-		const struct pending *p = &w->pending[--w->npending];
-
-		if (!first_visit(w, p->pc))
-			continue;
-		for (unsigned i = 0, n = 0; i < NREGS; i++)
-			if ((KEPT >> i & 1) != 0)
-				c->reg[i] = p->reg[n++];
-		c->pc = p->pc;
-		c->known = p->known & KEPT;
-		c->saved = p->saved;
-		c->nwrites = p->nwrites;
-		return true;
-	}
-	return false;
+	if (w->npending == 0)
+		return false;
+	const struct pending *p = &w->pending[--w->npending];
+	for (unsigned i = 0; i < 3; i++)
+		c->reg[movable[i]] = w->first[RSP] + (uintptr_t)(intptr_t)p->moved[i];
+	for (unsigned i = 0; i < NREGS; i++)
+		if ((p->same >> i & 1) != 0)
+			c->reg[i] = w->first[i];
+	c->pc = w->code->lo + p->pc;
+	c->known = p->known;
+	c->saved = p->saved;
+	c->nwrites = p->nwrites;
+	return true;
 }
 
 /* Whether code at pc may belong to what is walked. From the start, only the function itself. */
@@ -395,11 +481,48 @@ is_inside(const struct walk *w, uintptr_t pc)
 	return pc >= w->code->lo && pc < w->code->hi;
 }
 
+static bool
+table_entry(const struct walk *w, uintptr_t addr, int size, uintptr_t *ret)
+{
+	int32_t offset;
+
+	if (addr < w->code->data_lo || addr >= w->code->data_hi ||
+	    w->code->data_hi - addr < (uintptr_t)size)
+		return false;
+	if (size == 8) {
+		__builtin_memcpy(ret, (const void *)addr, 8);
+		return true;
+	}
+	__builtin_memcpy(&offset, (const void *)addr, 4);
+	*ret = w->table + (uintptr_t)(intptr_t)offset;
+	return true;
+}
+
+/* jmp *reg, after an offset was read from a table that it is relative to; jmp *table(,reg,8). How
+ * long the table is, nobody says: it ends where an entry leads out of the function, if that is
+ * known. */
+static void
+jump_table(struct walk *w, const struct rt__insn *in)
+{
+	uintptr_t at = in->is_memory ? (uintptr_t)(intptr_t)in->disp : w->table, target;
+	int size = in->is_memory ? 8 : 4;
+
+	if (w->code->fn == 0 || in->map != 0 || in->op != 0xff || (in->reg & 7) != 4 ||
+	    (in->is_memory && (in->rm != 17 || !in->has_index)))
+		return;
+	for (int i = 0; i < MAX_TABLE && table_entry(w, at, size, &target);
+	     i++, at += (unsigned)size) {
+		if (target < w->code->fn || target >= w->code->fn_end)
+			break;
+		remember(w, target);
+	}
+}
+
 /* Goes to the next goal, a ret or the pc, and stops before it. false if there is none left. */
 static bool
 walk_on(struct walk *w)
 {
-	struct rt__insn in;
+	struct rt__insn in = {0};
 	struct cpu *c = &w->cpu;
 
 	for (; w->steps < MAX_STEPS; w->steps++) {
@@ -420,8 +543,10 @@ walk_on(struct walk *w)
 			remember(w, c->pc + (uintptr_t)in.imm);
 		if (next == NEXT_JUMP)
 			c->pc += (uintptr_t)in.imm;
-		bool goes_on = next == NEXT_FOLLOWING || next == NEXT_BRANCH ||
-			(next == NEXT_JUMP && first_visit(w, c->pc));
+		if (next == NEXT_DEAD)
+			jump_table(w, &in);
+		bool goes_on = next == NEXT_JUMP ? first_visit(w, c->pc)
+						 : next < NEXT_RETURN && !is_seen(w, c->pc);
 		if (!goes_on && !resume(w))
 			return false;
 	}
@@ -468,15 +593,23 @@ take_return(const struct rt__code *code, uintptr_t sp, struct rt__context *next)
 	return target != 0 && target == code->fn ? 2 : 1;
 }
 
+static void
+begin(struct walk *w, uintptr_t pc, uintptr_t goal)
+{
+	w->goal = goal;
+	w->npending = w->steps = 0;
+	w->constant = w->table = 0;
+	w->cpu = (struct cpu){.known = 0xffff, .pc = pc};
+	__builtin_memcpy(w->cpu.reg, w->first, sizeof w->first);
+	__builtin_memset(w->seen, 0, sizeof w->seen);
+}
+
 static int
 walk_to_end(struct walk *w, const struct rt__context *c, struct rt__context *next)
 {
-	w->goal = 0;
-	w->npending = w->steps = 0;
-	w->cpu = (struct cpu){.known = 0xffff, .pc = c->reg[RT_REG_PC]};
 	for (unsigned i = 0; i < NREGS; i++)
-		w->cpu.reg[i] = c->reg[dwarf_number[i]];
-	__builtin_memset(w->seen, 0, sizeof w->seen);
+		w->first[i] = c->reg[dwarf_number[i]];
+	begin(w, c->reg[RT_REG_PC], 0);
 	while (walk_on(w)) {
 		*next = *c;
 		for (unsigned i = 0; i < NREGS; i++)
@@ -509,13 +642,10 @@ walk_from_start(struct walk *w, const struct rt__context *c, struct rt__context 
 	struct cpu *at = &w->cpu;
 	uintptr_t slot;
 
-	w->goal = c->reg[RT_REG_PC];
-	w->npending = w->steps = 0;
-	*at = (struct cpu){.known = 0xffff, .pc = w->code->fn};
 	for (unsigned i = 0; i < NREGS; i++)
-		at->reg[i] = ENTRY_OF(i);
-	at->reg[RSP] = ENTRY_SP;
-	__builtin_memset(w->seen, 0, sizeof w->seen);
+		w->first[i] = ENTRY_OF(i);
+	w->first[RSP] = ENTRY_SP;
+	begin(w, w->code->fn, c->reg[RT_REG_PC]);
 	if (w->code->fn == 0 || !walk_on(w) || !return_slot(at, c, &slot))
 		return 0;
 	*next = *c;
@@ -523,7 +653,7 @@ walk_from_start(struct walk *w, const struct rt__context *c, struct rt__context 
 		if ((at->saved >> i & 1) == 0)
 			continue;
 		for (uint32_t j = at->nwrites; j-- > 0;) {
-			if (w->writes[j].value == ENTRY_OF(i)) {
+			if (w->writes[j].known && w->writes[j].value == ENTRY_OF(i)) {
 				stack_word(w->code, w->writes[j].addr - ENTRY_SP + slot,
 					   &next->reg[dwarf_number[i]]);
 				break;

@@ -43,9 +43,10 @@ void rt__context_here(struct rt__context *c);
 
 /* ---- caller.c: callers of code without unwind tables ---- */
 
-/* What may be read to find one: text, the stack, and, if known, the function that the pc is in. */
+/* What may be read to find one: text, constants (jump tables), the stack; and, if known, the
+ * function that the pc is in. */
 struct rt__code {
-	uintptr_t lo, hi, stack_lo, stack_hi;
+	uintptr_t lo, hi, data_lo, data_hi, stack_lo, stack_hi;
 	uintptr_t fn, fn_end; /* 0 if unknown */
 };
 

@@ -78,8 +78,8 @@ rt__mcall:
 	stmxcsr	RT_G_FPCTL(%rax)
 	fnstcw	RT_G_FPCTL+4(%rax)
 	movq	%rax, %rdi
-	.cfi_undefined %rip			/* the frames on g0 are not called from here */
 	movq	%gs:RT_M_G0_SP, %rsp
+	.cfi_undefined %rip			/* the frames on g0 are not called from here */
 	xorl	%ebp, %ebp
 	call	*%rsi
 	ud2
