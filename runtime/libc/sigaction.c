@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <ucontext.h>
 
 #include "libc/libc.h"
 
@@ -104,43 +105,16 @@ exchange_taken(int sig, const struct sigaction *sa, struct sigaction *old)
 	return r;
 }
 
-struct call {
-	const struct sigaction *sa;
-	int sig;
-	siginfo_t *info;
-	void *uc;
-};
-
-static void
-call_handler(void *arg)
-{
-	const struct call *c = arg;
-
-	if (c->sa->sa_flags & SA_SIGINFO)
-		c->sa->sa_sigaction(c->sig, c->info, c->uc);
-	else
-		c->sa->sa_handler(c->sig);
-}
-
-/* Where the kernel would have called it: below what was interrupted and its red zone, unless the
- * program wants the signal stack, or there is none. */
-static void
-call_on_right_stack(struct call *c)
-{
-	const ucontext_t *uc = c->uc;
-	uintptr_t sp = rt__sp(), alt = (uintptr_t)uc->uc_stack.ss_sp;
-	bool on_alt = !(uc->uc_stack.ss_flags & SS_DISABLE) && sp - alt < uc->uc_stack.ss_size;
-
-	if ((c->sa->sa_flags & SA_ONSTACK) || !on_alt)
-		call_handler(c);
-	else
-		rt__on_stack(call_handler, c, (uintptr_t)uc->uc_mcontext.gregs[REG_RSP] - 128);
-}
-
+/*
+ * With the mask that the program's handler would have, but on the signal stack, whether it asked
+ * for that or not. On the goroutine's it could park, and the thread would run others, with our
+ * frames still on the signal stack, where the next signal's go.
+ */
 bool
-rt__signal_chain(int sig, void *info, void *uc)
+rt__signal_chain(int sig, void *info, void *context)
 {
 	static const struct sigaction none = {.sa_handler = SIG_DFL};
+	const ucontext_t *uc = context;
 	struct sigaction sa;
 	uint64_t mask, add;
 
@@ -149,13 +123,16 @@ rt__signal_chain(int sig, void *info, void *uc)
 		return false;
 	if (sa.sa_flags & SA_RESETHAND)
 		exchange_taken(sig, &none, &sa);
-	__builtin_memcpy(&mask, &((ucontext_t *)uc)->uc_sigmask, sizeof mask);
+	__builtin_memcpy(&mask, &uc->uc_sigmask, sizeof mask);
 	__builtin_memcpy(&add, &sa.sa_mask, sizeof add);
 	if (!(sa.sa_flags & SA_NODEFER))
 		add |= 1ul << (sig - 1);
 	uint64_t ours = rt__os_block_signals();
 	rt__os_set_sigmask(mask | add);
-	call_on_right_stack(&(struct call){&sa, sig, info, uc});
+	if (sa.sa_flags & SA_SIGINFO)
+		sa.sa_sigaction(sig, info, context);
+	else
+		sa.sa_handler(sig);
 	rt__os_set_sigmask(ours);
 	return true;
 }
