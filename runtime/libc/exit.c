@@ -51,5 +51,6 @@ exit(int status)
 	}
 	if (__stdio_exit)
 		__stdio_exit();
+	rt__crash_wait(); /* who panics on another thread has its say, and ends the process */
 	_Exit(status);
 }

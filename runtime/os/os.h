@@ -66,25 +66,8 @@ size_t rt__os_huge_page_size(void);
 #define RT_SIGSYNCCALL 34
 #define RT_SIGSET_LIBC (7ul << 31)
 
+/* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
 #define RT_SIGURG 23
-#define RT_SA_ONSTACK 0x08000000ul
-#define RT_SA_RESTART 0x10000000ul
-
-/* The kernel's struct sigaction. */
-struct rt__ksigaction {
-	uintptr_t handler;
-	unsigned long flags;
-	uintptr_t restorer;
-	uint64_t mask;
-};
-
-/* Installs a handler of the runtime, which runs with all signals blocked; what was there before
- * goes to *old, which may be NULL. flags: RT_SA_*. info and uc are the kernel's. */
-typedef void rt__sighandler(int sig, void *info, void *uc);
-int rt__os_sigaction(int sig, rt__sighandler *fn, unsigned long flags, struct rt__ksigaction *old);
-
-/* Gives this thread a stack for handlers; NULL takes it away. */
-int rt__os_sigaltstack(void *stack, size_t size);
 
 /* Sends a signal to a thread of this process. */
 int rt__os_tgkill(int tid, int sig);
@@ -94,6 +77,31 @@ int rt__os_tgkill(int tid, int sig);
 void rt__os_set_sigmask(uint64_t mask);
 uint64_t rt__os_block_signals(void);
 uint64_t rt__os_get_sigmask(void);
+
+/* ---- throw.c; see base.h for the rest ---- */
+
+/* Called by rt__throw in place of what it does itself, once set; does not return. */
+extern void (*rt__on_throw)(const char *msg);
+
+/* From now on, what this M prints is collected and written a block at a time; or is written, and
+ * everything after it at once again. One M at a time. */
+void rt__eprint_collect(bool on);
+
+/* ---- signal_stack.c ---- */
+
+/* How large a stack the handlers of this runtime need. */
+size_t rt__os_signal_stack_size(void);
+/* Gives the calling thread one: 0 or -errno. */
+int rt__os_sigaltstack(void *stack, size_t size);
+
+/* ---- probe.c ---- */
+
+/* Whether the eight bytes around p can be read; how many can from p on, by pages, at most max. */
+bool rt__os_readable(uintptr_t p);
+size_t rt__os_readable_bytes(uintptr_t p, size_t max);
+
+/* Ends the process by the default action of the signal. */
+RT_NORETURN void rt__os_die_of_signal(int sig);
 
 /* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
 

@@ -108,7 +108,7 @@ struct rt__m {
 	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
 	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
 	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
-	void *signal_stack;      /* (c) for handlers; a page of guard, then the stack */
+	void *signal_stack;      /* (c) for handlers */
 	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
 	uint32_t critical;       /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
 	bool own_mask;           /* (m) ... which are not the process's */
@@ -200,6 +200,7 @@ RT_NORETURN void rt__gogo(struct rt__g *gp);
 
 /* Calls fn(arg) on the stack that ends at sp and comes back. */
 void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp);
+extern const char rt__on_stack_called[] __attribute__((visibility("hidden"))); /* its return */
 
 /* ---- hooks: what lower floors need from upper ones; boot/hooks.c fills them ---- */
 
@@ -219,6 +220,11 @@ struct rt__hooks {
 	void (*thread_exit)(void);
 	/* libc/: how many foreign threads exist (they may make goroutines ready). */
 	int (*foreign_threads)(void);
+	/* libc/: handles a signal of the runtime's own from now on (info: siginfo_t, uc:
+	 * ucontext_t); and passes one on to the program that was not for us: whether it has a
+	 * handler. */
+	void (*signal_take)(int sig, void (*handler)(int sig, void *info, void *uc));
+	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

@@ -55,7 +55,6 @@ struct rt__sched {
 	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
 	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
 	uint32_t urgent;                            /* (a) somebody waits for a preemption */
-	uint32_t frozen;                            /* (a) ... for good: the program dies */
 	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
 	uint32_t stage;                             /* (a) enum rt__stage */
 
@@ -220,6 +219,17 @@ rt__g_frames_top(struct rt__g *gp)
 void rt__ginit(void);
 int32_t rt__allg_count(void); /* without the lost ones */
 void rt__allg_lose_others(struct rt__g *gp);
+
+/* ---- traceback.c ---- */
+struct rt__traceback_options {
+	bool details; /* addresses of Gs and Ms, the runtime's own frames */
+	bool idle;    /* an M without a goroutine is shown as goroutine 0 */
+	bool all;     /* not only the first */
+};
+/* Who fails: what is at `at`, and the goroutine of this M if that is another. */
+void rt__traceback_first(const struct rt__where *at, const struct rt__traceback_options *o);
+/* All others. */
+void rt__traceback_others(const struct rt__g *except, const struct rt__traceback_options *o);
 
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */

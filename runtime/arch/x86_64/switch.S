@@ -185,6 +185,9 @@ rt__on_stack:
 	movq	%rdx, %rsp
 	andq	$-16, %rsp
 	call	*%rax
+	.globl	rt__on_stack_called
+	.hidden	rt__on_stack_called
+rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	movq	%rbp, %rsp
 	popq	%rbp
 	.cfi_def_cfa %rsp, 8

@@ -140,6 +140,14 @@ void rt_unlock_os_thread(void);
 __attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
 
 /*
+ * What a report of a crash shows from now on, as Go's debug.SetTraceback, in the words of
+ * $RTTRACEBACK: "none", "single" (the goroutine that failed), "all", "system" (and the runtime's
+ * own frames), "crash" (and SIGABRT, for a core file). Less than $RTTRACEBACK says is ignored.
+ * False if there is no such level.
+ */
+bool rt_set_traceback(const char *level);
+
+/*
  * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may
  * live anywhere, needs no destruction, and must not be copied while in use.
  */
