@@ -53,7 +53,7 @@ rt__osinit(const struct rt__args *args)
 {
 	rt__os.ncpu = count_cpus();
 	rt__os.page_size = args->page_size;
-	rt__os.madvise_guard = !rt__debug.no_guard;
+	rt__os.madvise_guard = rt__os.madvise_many = !rt__debug.no_guard;
 	rt__has_fsgsbase = (args->hwcap2 & RT_HWCAP2_FSGSBASE) && !rt__debug.no_fsgsbase;
 	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK_, 0, (long)&rt__os.sigmask, 8, 0, 0);
 	for (size_t i = 0; args->random16 && i < sizeof rt__os.random; i++)

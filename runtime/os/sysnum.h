@@ -13,6 +13,8 @@
 #define RT_MAP_ANONYMOUS 0x20
 #define RT_MAP_GROWSDOWN 0x0100
 #define RT_MAP_NORESERVE 0x4000
+#define RT_MAP_FIXED 0x10
+#define RT_MADV_DONTNEED 4
 #define RT_MADV_NOHUGEPAGE 15
 #define RT_MADV_GUARD_INSTALL 102
 
@@ -21,6 +23,9 @@
 
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
+
+#define RT_SYS_process_madvise 440
+#define RT_PIDFD_SELF (-10000) /* Linux 6.15 */
 
 #define RT_EINTR 4
 #define RT_EINVAL 22

@@ -20,6 +20,8 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same for rt_go_attr (rt__go_attr). */
+void rt__newproc_attr(struct rt__go_regs *regs);
 /* Ends the calling goroutine, whose function has returned. */
 RT_NORETURN void rt__goend(void);
 /* Queues the main goroutine, on its own large stack. */

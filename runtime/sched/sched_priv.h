@@ -6,7 +6,7 @@
  *	a P's owner	its local queue's tail, its free Gs, its tick
  *	everybody	steals from local queues, reads counts that are marked (a)
  *
- * Lock order: sched.lock before gfree.lock and allg.lock; none is held across a switch.
+ * Lock order: sched.lock before gfree.lock before allg.lock; none is held across a switch.
  */
 #ifndef RT_SCHED_PRIV_H
 #define RT_SCHED_PRIV_H
@@ -189,11 +189,11 @@ struct rt__p *rt__pidle_get(void);
 struct rt__p *rt__pidle_get_for_work(void);
 
 /* ---- g.c ---- */
-struct rt__g *rt__gfget(struct rt__p *pp);
-void rt__gfput(struct rt__p *pp, struct rt__g *gp);
-void rt__gfpurge(struct rt__p *pp);
-int32_t rt__gfree_global_count(void);
-struct rt__g *rt__newg(struct rt__stack stack);
+struct rt__slot;
+struct rt__g *rt__newg(const struct rt__slot *slot);
+/* Takes dead Gs off the list of all, so that their memory can go: false, and nothing has changed,
+ * while somebody walks the list. */
+bool rt__allg_remove(struct rt__g *const *gs, int n);
 /* Distance from a G down to where its frames start: the same for all, set with the first. */
 extern uintptr_t rt__g_frames_below;
 /* Where the frames of a G start, downwards; 16-aligned. */
@@ -203,6 +203,20 @@ rt__g_frames_top(struct rt__g *gp)
 	return (void *)((uintptr_t)gp - rt__load_rlx(&rt__g_frames_below));
 }
 int32_t rt__allg_count(void);
+
+/* ---- gfree.c ---- */
+struct rt__g *rt__gfget(struct rt__p *pp);
+/* A dead G with a stack of another class, or NULL. */
+struct rt__g *rt__gfget_class(int class);
+void rt__gfput(struct rt__p *pp, struct rt__g *gp);
+void rt__gfpurge(struct rt__p *pp);
+int32_t rt__gfree_global_count(void);
+/*
+ * Gives the memory of dead goroutines that nobody has needed for a while back to the kernel: for
+ * sysmon, as often as it likes. Returns the nanoseconds after which a call will find something to
+ * do, 0 if none will. Works at most about a millisecond.
+ */
+int64_t rt__gfree_tick(int64_t now);
 
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
