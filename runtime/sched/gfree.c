@@ -36,12 +36,13 @@ struct list {
 };
 
 static struct {
-	struct rt__lock lock;
+	/* One line for what spawning touches. */
+	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
+	int32_t n;       /* in all lists; (a) reads */
+	int32_t surplus; /* of all lists; (a) reads */
+	struct list lists[RT_STACK_CLASSES];
 	int64_t period_end; /* (a) */
 	int64_t pace_end;   /* (a) */
-	int32_t n;          /* in all lists; (a) reads */
-	int32_t surplus;    /* of all lists; (a) reads */
-	struct list lists[RT_STACK_CLASSES];
 } gfree;
 
 /* ---- lists, with gfree.lock held ---- */
@@ -60,36 +61,36 @@ set_surplus(struct list *l, int32_t n)
 	rt__store_rlx(&l->surplus, n);
 }
 
-static struct rt__g *
-pop_warm(int class)
+/* Up to max Gs from the warm end: how many. */
+static int32_t
+pop_warm(int class, struct rt__g **gs, int32_t max)
 {
 	struct list *l = &gfree.lists[class];
-	struct rt__g *gp = rt__gd_pop_back(&l->gs);
+	int32_t n = 0;
 
-	if (!gp)
-		return NULL;
-	rt__store_rlx(&gfree.n, gfree.n - 1);
+	while (n < max && l->gs.n > 0)
+		gs[n++] = rt__gd_pop_back(&l->gs);
+	rt__store_rlx(&gfree.n, gfree.n - n);
 	if (l->low > l->gs.n)
 		l->low = l->gs.n;
 	if (l->surplus > l->gs.n)
 		set_surplus(l, l->gs.n);
-	return gp;
+	return n;
 }
 
-static struct rt__g *
-pop_cold(int class)
+/* The same from the cold end. */
+static int32_t
+pop_cold(int class, struct rt__g **gs, int32_t max)
 {
 	struct list *l = &gfree.lists[class];
-	struct rt__g *gp = rt__gd_pop_front(&l->gs);
+	int32_t n = 0;
 
-	if (!gp)
-		return NULL;
-	rt__store_rlx(&gfree.n, gfree.n - 1);
-	if (l->low > 0) /* it was one of those not needed so far */
-		l->low--;
-	if (l->surplus > 0)
-		set_surplus(l, l->surplus - 1);
-	return gp;
+	while (n < max && l->gs.n > 0)
+		gs[n++] = rt__gd_pop_front(&l->gs);
+	rt__store_rlx(&gfree.n, gfree.n - n);
+	l->low = l->low > n ? l->low - n : 0; /* they are of those not needed so far */
+	set_surplus(l, l->surplus > n ? l->surplus - n : 0);
+	return n;
 }
 
 /* ---- reuse ---- */
@@ -97,10 +98,12 @@ pop_cold(int class)
 struct rt__g *
 rt__gfget_class(int class)
 {
+	struct rt__g *gp = NULL;
+
 	if (rt__load_rlx(&gfree.lists[class].gs.n) == 0)
 		return NULL;
 	rt__lock(&gfree.lock);
-	struct rt__g *gp = pop_warm(class);
+	pop_warm(class, &gp, 1);
 	rt__unlock(&gfree.lock);
 	return gp;
 }
@@ -109,12 +112,8 @@ rt__gfget_class(int class)
 static void
 refill(struct rt__p *pp)
 {
-	int32_t n = 0;
-	struct rt__g *gp;
-
 	rt__lock(&gfree.lock);
-	while (n < LOCAL_KEEP && (gp = pop_warm(0)))
-		pp->free_gs[n++] = gp;
+	int32_t n = pop_warm(0, pp->free_gs, LOCAL_KEEP);
 	rt__unlock(&gfree.lock);
 	rt__store_rlx(&pp->nfree, n);
 }
@@ -228,11 +227,9 @@ static bool
 release_batch(int class, int32_t max)
 {
 	struct rt__g *gs[RT_RANGES_MAX];
-	int n = 0;
 
 	rt__lock(&gfree.lock);
-	while (n < max && n < RT_RANGES_MAX && (gs[n] = pop_cold(class)))
-		n++;
+	int n = pop_cold(class, gs, max < RT_RANGES_MAX ? max : RT_RANGES_MAX);
 	rt__unlock(&gfree.lock);
 	int go = sort_out(gs, n);
 	if (go > 0 && !rt__allg_remove(gs, go))
