@@ -4,10 +4,8 @@
 #include "os/os.h"
 #include "os/sysnum.h"
 
-#define AT_FDCWD_ (-100)
 #define O_RDONLY_ 0
 #define O_RDWR_ 2
-#define O_CLOEXEC_ 02000000
 #define POLLNVAL_ 0x20
 #define SIG_SETMASK_ 2
 #define SIG_BLOCK_ 0
@@ -72,7 +70,7 @@ rt__os_check_fds(void)
 		return;
 	for (int i = 0; i < 3; i++)
 		if ((fds[i].revents & POLLNVAL_) &&
-		    rt__syscall6(SYS_openat, AT_FDCWD_, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
+		    rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
 			rt__die_at_boot("descriptor %d is closed and /dev/null cannot be opened",
 					i);
 }
@@ -100,7 +98,7 @@ rt__os_huge_page_size(void)
 long
 rt__os_read_file(const char *path, char *buf, size_t size)
 {
-	long fd = rt__syscall6(SYS_openat, AT_FDCWD_, (long)path, O_RDONLY_ | O_CLOEXEC_, 0, 0, 0);
+	long fd = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)path, O_RDONLY_ | RT_O_CLOEXEC, 0, 0, 0);
 	size_t len = 0;
 	long n = 0;
 

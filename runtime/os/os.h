@@ -131,5 +131,8 @@ void rt__os_release_each(const struct rt__range *r, int n);
  * False, and nothing has changed, if the kernel refuses. */
 bool rt__os_reserve_again(void *p, size_t size);
 int rt__os_protect_readonly(void *p, size_t size);
+/* Maps a whole file, read-only; NULL if that is not possible or there is nothing in it. */
+const void *rt__os_map_file(const char *path, size_t *ret_size);
+void rt__os_unmap(const void *p, size_t size);
 
 #endif
