@@ -72,6 +72,7 @@ struct rt__debug {
 	int inittrace;   /* print a line for each package that was initialized */
 	int no_fsgsbase; /* switch thread pointers by system call, as before Linux 5.9 */
 	int no_guard;    /* stack guards by mprotect, as before Linux 6.13 */
+	int stackuse;    /* measure how deep goroutines go, and print it at exit */
 };
 extern struct rt__debug rt__debug;
 

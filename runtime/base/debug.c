@@ -12,6 +12,7 @@ static const struct key {
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
+	{"stackuse", offsetof(struct rt__debug, stackuse)},
 };
 
 size_t

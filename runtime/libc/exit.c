@@ -51,5 +51,6 @@ exit(int status)
 	}
 	if (__stdio_exit)
 		__stdio_exit();
+	rt__stackuse_print();
 	_Exit(status);
 }

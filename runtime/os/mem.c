@@ -107,6 +107,12 @@ rt__os_release_each(const struct rt__range *r, int n)
 		rt__syscall3(SYS_madvise, (long)r[i].p, (long)r[i].size, RT_MADV_DONTNEED);
 }
 
+bool
+rt__os_resident(void *p, size_t size, uint8_t *ret)
+{
+	return rt__syscall3(SYS_mincore, (long)p, (long)size, (long)ret) == 0;
+}
+
 int
 rt__os_protect_readonly(void *p, size_t size)
 {

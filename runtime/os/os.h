@@ -127,6 +127,8 @@ int rt__os_guard_each(const struct rt__range *r, int n, int *err);
 /* Gives the memory of at most RT_RANGES_MAX ranges back. They stay reserved, and read as zeros; so
  * do the guards beside them. Locked memory (mlockall) stays what it was. */
 void rt__os_release_each(const struct rt__range *r, int n);
+/* Whether each page of a range has memory, in bit 0 of a byte for each; false: cannot be told. */
+bool rt__os_resident(void *p, size_t size, uint8_t *ret);
 /* Makes a range that rt__os_reserve returned what it was then: no pages, no guards, no page tables.
  * False, and nothing has changed, if the kernel refuses. */
 bool rt__os_reserve_again(void *p, size_t size);

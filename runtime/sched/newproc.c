@@ -142,6 +142,8 @@ goexit0(struct rt__g *gp)
 {
 	struct rt__m *mp = rt__getm();
 
+	if (rt__unlikely(rt__debug.stackuse))
+		rt__stackuse_end(gp);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_DEAD);
 	rt__dropg(mp);
 	if (gp->locked_m) {

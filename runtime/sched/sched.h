@@ -59,6 +59,9 @@ void rt__unlock_os_thread(void);
  * might have readied one. */
 void rt__check_deadlock(void);
 
+/* RTDEBUG=stackuse=1: prints how deep goroutines have gone. When the program exits. */
+void rt__stackuse_print(void);
+
 /* Prints a header line for each goroutine, gp first, as a traceback does. */
 void rt__print_goroutines(const struct rt__g *gp);
 

@@ -218,6 +218,10 @@ int32_t rt__gfree_global_count(void);
  */
 int64_t rt__gfree_tick(int64_t now);
 
+/* ---- stackuse.c ---- */
+/* On g0: a goroutine has ended, and is not on a free list yet. */
+void rt__stackuse_end(struct rt__g *gp);
+
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
 void rt__checkdead(void);

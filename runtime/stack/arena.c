@@ -15,7 +15,7 @@
  * all that is carved of an arena is bare again, its page tables are given back, too.
  *
  * An arena is never unmapped: a stale pointer to a G reads zeros, or another G in the same place,
- * but never faults. When address space is short, a bare slot of a larger class will do.
+ * but never faults. When address space is short, a free slot of a larger class will do.
  *
  * Transparent huge pages are off: with them, the first touch would commit 2 MiB.
  *
@@ -105,9 +105,9 @@ set_bare(struct rt__arena *a, uint32_t i)
 	}
 }
 
-/* An arena of the class with bare slots, or NULL. */
+/* An arena of the class with slots to be had, bare ones first; or NULL. */
 static struct rt__arena *
-with_bare(int class)
+with_slots(int class)
 {
 	struct class *c = &stacks.classes[class];
 
@@ -115,7 +115,23 @@ with_bare(int class)
 		c->bare->on_bare = false;
 		c->bare = c->bare->next_bare;
 	}
-	return c->bare;
+	return c->bare ? c->bare : c->fresh;
+}
+
+/* The same, of the smallest class that is larger. */
+static struct rt__arena *
+larger_with_slots(int class)
+{
+	struct rt__arena *best = NULL;
+
+	for (int c = 0; c < RT_STACK_CLASSES; c++) {
+		size_t size = rt__stack_size(c);
+
+		if (size > rt__stack_size(class) && with_slots(c) &&
+		    (!best || size < rt__stack_size(best->class)))
+			best = with_slots(c);
+	}
+	return best;
 }
 
 static uint32_t
@@ -225,37 +241,21 @@ guard(struct rt__arena *a, uint32_t first, uint32_t n)
 	return guarded;
 }
 
-/* A bare slot of another class, of at least the size. */
-static struct rt__arena *
-larger_with_bare(int class)
-{
-	for (int c = 1; c < RT_STACK_CLASSES; c++) {
-		if (rt__stack_size(c) <= rt__stack_size(class))
-			continue;
-		if (with_bare(c))
-			return with_bare(c);
-	}
-	return rt__stack_size(0) > rt__stack_size(class) ? with_bare(0) : NULL;
-}
-
 enum rt__stack_error
 rt__stack_alloc(int class, struct rt__slot *ret)
 {
-	uint32_t i, n = 0;
+	uint32_t i = 0, n = 0;
 
 	rt__lock(&stacks.lock);
-	struct rt__arena *a = with_bare(class);
-	if (!a) {
-		a = stacks.classes[class].fresh;
-		if (!a)
-			a = add_arena(class);
-		if (a)
-			n = carve(a, &i);
-		else
-			a = larger_with_bare(class);
-	}
-	if (a && n == 0)
+	struct rt__arena *a = with_slots(class);
+	if (!a)
+		a = add_arena(class);
+	if (!a)
+		a = larger_with_slots(class);
+	if (a && a->nbare > 0)
 		i = take_bare(a);
+	else if (a)
+		n = carve(a, &i);
 	rt__unlock(&stacks.lock);
 	if (!a)
 		return RT_STACK_NO_SPACE;

@@ -161,8 +161,23 @@ int rt_gomaxprocs(int n);
 int rt_num_cpu(void);
 
 /*
- * Gives memory that is kept for reuse, of stacks of goroutines that have ended, back to the kernel
- * at once, as Go's debug.FreeOSMemory; what nobody needs for a second or two goes by itself.
+ * How deep goroutines have gone, with RTDEBUG=stackuse=1 in the environment: what to choose `stack`
+ * of an rt_attr by, or $RTSTACK. The same is printed when the program exits.
+ */
+typedef struct rt_stack_use {
+	const void *fn; /* the function that they were started with */
+	size_t stack;   /* bytes of stack that each of them has */
+	size_t used;    /* the most that one has used of it; thread-locals lie there, too */
+	uint64_t ended, living;
+} rt_stack_use;
+
+/* Fills up to n rows, the deepest first, and returns how many there are; 0 when it is off. */
+int rt_stack_usage(rt_stack_use *rows, int n);
+
+/*
+ * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
+ * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
+ * right now. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
 
