@@ -53,7 +53,7 @@ Test(stack, churn)
 	guest_ok("stack", .args = {"churn", "200"}, .env = {"GOMAXPROCS=4"}, .timeout_s = 120);
 	guest_ok("stack", .args = {"churn", "200"}, .env = {"GOMAXPROCS=4", NO_GUARD},
 		 .timeout_s = 120);
-	guest_ok("stack", .args = {"signals"}, .env = {"GOMAXPROCS=8"}, .timeout_s = 120);
+	guest_ok("stack", .args = {"signals", "1000"}, .env = {"GOMAXPROCS=8"}, .timeout_s = 120);
 }
 
 /* ---- limits ---- */

@@ -436,24 +436,28 @@ signal_all_threads(void)
 	closedir(d);
 }
 
+static void
+keep_signalling(rt_wg *done)
+{
+	while (!GET(stop)) {
+		signal_all_threads();
+		rt_gosched();
+	}
+	rt_wg_done(done);
+}
+
 static int
 signals(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	rt_wg done = RT_WG_INIT;
 
-	(void)argc, (void)argv;
 	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
-	for (int i = 0; i < 100; i++) {
-		rt_wg_add(&done, 200);
-		for (long k = 0; k < 200; k++)
-			rt_go(live_a_little, k, &done);
-		rt_wg_wait(&done);
-		rt_free_os_memory();
-		signal_all_threads();
-	}
-	YIELD_UNTIL(GET(handled) >= 100); /* this thread's own, at least */
-	puts("ok");
+	rt_wg_add(&done, 1);
+	rt_go(keep_signalling, &done);
+	churn(argc, argv);
+	rt_wg_wait(&done);
+	CHECK(GET(handled) > 0);
 	return 0;
 }
 
