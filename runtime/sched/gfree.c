@@ -267,21 +267,27 @@ start_period(int64_t now)
 	rt__store_rlx(&gfree.period_end, now + PERIOD_NS);
 }
 
-int64_t
-rt__gfree_tick(int64_t now)
+/* A millisecond's worth of what is not needed. */
+static void
+release_some(void)
 {
 	int budget = PACE_BATCHES;
 
-	if (now >= rt__load_rlx(&gfree.period_end))
-		start_period(now);
-	if (now < rt__load_rlx(&gfree.pace_end))
-		budget = 0;
-	else if (rt__load_rlx(&gfree.surplus) > 0)
-		rt__store_rlx(&gfree.pace_end, now + PACE_NS);
 	for (int c = 0; c < RT_STACK_CLASSES; c++)
 		for (; budget > 0 && rt__load_rlx(&gfree.lists[c].surplus) > 0; budget--)
 			if (!release_batch(c, rt__load_rlx(&gfree.lists[c].surplus)))
 				break;
+}
+
+int64_t
+rt__gfree_tick(int64_t now)
+{
+	if (now >= rt__load_rlx(&gfree.period_end))
+		start_period(now);
+	if (rt__load_rlx(&gfree.surplus) > 0 && now >= rt__load_rlx(&gfree.pace_end)) {
+		release_some();
+		rt__store_rlx(&gfree.pace_end, now + PACE_NS);
+	}
 	if (rt__load_rlx(&gfree.surplus) > 0)
 		return PACE_NS;
 	return rt__load_rlx(&gfree.n) > 0 ? rt__load_rlx(&gfree.period_end) - now : 0;
