@@ -79,6 +79,7 @@ struct rt__debug {
 	int no_xsave;        /* save vector state as on CPUs without XSAVE: SSE only */
 	int no_xsavec;       /* ... without XSAVEC */
 	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
+	int stackuse;        /* measure how deep goroutines go, and print it at exit */
 };
 extern struct rt__debug rt__debug;
 

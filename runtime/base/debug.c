@@ -16,6 +16,7 @@ static const struct key {
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
+	{"stackuse", offsetof(struct rt__debug, stackuse)},
 };
 
 size_t

@@ -35,6 +35,7 @@ struct rt__os {
 	int ncpu;           /* CPUs in the affinity mask, at least 1 */
 	size_t page_size;   /* bytes */
 	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
+	bool madvise_many;  /* so is process_madvise on ourselves (6.15) */
 	bool started;       /* the main goroutine runs */
 	uint64_t sigmask;   /* the signal mask that the process was started with */
 	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
@@ -148,8 +149,25 @@ size_t rt__os_stack_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
- * mprotect where the kernel has not got it. */
+ * mprotect where the kernel has not got it: then -ENOMEM means too many mappings. */
 int rt__os_guard(void *p, size_t size);
+/* What the calls below take many of: the kernel's struct iovec. */
+struct rt__range {
+	void *p;
+	size_t size;
+};
+#define RT_RANGES_MAX 64
+/* Guards the first ranges of at most RT_RANGES_MAX, and returns how many; what stopped it is in
+ * *err. One system call where the kernel can do it (Linux 6.15). */
+int rt__os_guard_each(const struct rt__range *r, int n, int *err);
+/* Gives the memory of at most RT_RANGES_MAX ranges back. They stay reserved, and read as zeros; so
+ * do the guards beside them. Locked memory (mlockall) stays what it was. */
+void rt__os_release_each(const struct rt__range *r, int n);
+/* Whether each page of a range has memory, in bit 0 of a byte for each; false: cannot be told. */
+bool rt__os_resident(void *p, size_t size, uint8_t *ret);
+/* Makes a range that rt__os_reserve returned what it was then: no pages, no guards, no page tables.
+ * False, and nothing has changed, if the kernel refuses. */
+bool rt__os_reserve_again(void *p, size_t size);
 int rt__os_protect_readonly(void *p, size_t size);
 /* Maps a whole file, read-only; NULL if that is not possible or there is nothing in it. */
 const void *rt__os_map_file(const char *path, size_t *ret_size);

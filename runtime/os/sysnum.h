@@ -13,6 +13,8 @@
 #define RT_MAP_ANONYMOUS 0x20
 #define RT_MAP_GROWSDOWN 0x0100
 #define RT_MAP_NORESERVE 0x4000
+#define RT_MAP_FIXED 0x10
+#define RT_MADV_DONTNEED 4
 #define RT_MADV_NOHUGEPAGE 15
 #define RT_MADV_GUARD_INSTALL 102
 
@@ -30,6 +32,9 @@
 
 #define RT_SIG_BLOCK 0
 #define RT_SIG_SETMASK 2
+
+#define RT_SYS_process_madvise 440
+#define RT_PIDFD_SELF (-10000) /* Linux 6.15 */
 
 #define RT_ESRCH 3
 #define RT_EINTR 4

@@ -127,8 +127,8 @@ rt__out_of_memory(const char *what, size_t size)
 		rt__die_at_boot("no address space for %s (%zu bytes); raise the limit (ulimit -v)",
 				what, size);
 	rt__eprintf("runtime: cannot reserve %s (%zu bytes)\n"
-		    "runtime: may need to raise the address space limit (ulimit -v) or "
-		    "vm.max_map_count\n",
+		    "runtime: may need to raise the address space limit (ulimit -v, ulimit -d), "
+		    "vm.max_map_count or, with vm.overcommit_memory=2, the commit limit\n",
 		    what, size);
 	rt__throw("out of memory");
 }

@@ -19,6 +19,7 @@
 #include "arch/arch.h"
 #include "base/base.h"
 
+struct rt__arena;
 struct rt__m;
 struct rt__p;
 
@@ -45,8 +46,12 @@ struct rt__stack {
 	uintptr_t lo, hi; /* usable bytes: [lo, hi); the guard lies below lo */
 };
 
-/* Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that
- * did little costs one page. A G is reused and never freed, so a stale pointer to one is safe. */
+/*
+ * Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that did
+ * little costs one page. A G is reused and never unmapped, so a stale pointer to one is safe: what
+ * it finds is this G, dead or used again, or zeros, when the memory of a dead one was given back
+ * (sched/gfree.c).
+ */
 struct rt__g {
 	/* The first line: all that the scheduler looks at when it picks a goroutine and runs it. */
 	uintptr_t sp;    /* (!) saved stack pointer */
@@ -56,6 +61,7 @@ struct rt__g {
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
 	bool own_mask;          /* its signal mask is not the process's */
+	uint8_t stack_class;    /* (c) stack/stack.h; 0 is the ordinary size */
 	struct rt__m *m;        /* M that runs it now */
 	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
 	uint64_t id;            /* goid: main is 1, never reused */
@@ -68,8 +74,10 @@ struct rt__g {
 	uint64_t parent_id;     /* goid of the creator */
 	uintptr_t start_pc;     /* function it was started with */
 	uintptr_t creator_pc;   /* call of rt_go that made it */
-	struct rt__g *all_link; /* (c) next G ever made */
-	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
+	struct rt__g *all_link; /* next and previous of all Gs: sched/g.c */
+	struct rt__g *all_prev;
+	struct rt__arena *arena; /* (c) where the stack lies; NULL: main's */
+	uint32_t number;         /* (c) dense, from 1: this slot's, not the goroutine's */
 	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
 	 * Valid while its status is RT_G_SYSCALL. */
 	uintptr_t syscall_sp, syscall_pc, syscall_bp;

@@ -26,7 +26,7 @@ struct rt__texts {
 	uint64_t address, count;
 };
 
-struct rt__range {
+struct rt__layout_range {
 	uint64_t start, end;
 };
 
@@ -51,7 +51,7 @@ struct rt__layout {
 	uint64_t runq_count;   /* int32_t: goroutines on the global run queue */
 
 	struct rt__texts g_status, wait_reason, p_status;
-	struct rt__range text_rt0, text_libc, text_user;
+	struct rt__layout_range text_rt0, text_libc, text_user;
 
 	/* A goroutine that has not run yet has one of these as its pc. */
 	uint64_t gostart[2];

@@ -20,6 +20,8 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same for rt_go_attr (rt__go_attr). */
+void rt__newproc_attr(struct rt__go_regs *regs);
 /* Ends the calling goroutine, whose function has returned. */
 RT_NORETURN void rt__goend(void);
 /* Queues the main goroutine, on its own large stack. */
@@ -81,6 +83,9 @@ void rt__unlock_os_thread(void);
 /* Ends the program if no goroutine can ever run again: for when a foreign thread has ended, which
  * might have readied one. */
 void rt__check_deadlock(void);
+
+/* RTDEBUG=stackuse=1: prints how deep goroutines have gone. When the program exits. */
+void rt__stackuse_print(void);
 
 /* Calls fn for each goroutine ever made, dead ones too. */
 void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
