@@ -3,10 +3,11 @@
  * Unmodified C that blocks in the kernel, beside goroutines that never call the library.
  *
  * Lateness of a tick is what its goroutine waited for a P after the kernel was ready: n ticks, p50,
- * p99 and the maximum. The hogs count their turns, so that what the ticks take from them shows: the
- * same hogs run as long with a single tick at the end, and loss is how many fewer turns they make
- * for each second of processor time (of all threads: what the runtime uses counts as lost). By
- * the clock on the wall, loss_wall also has the time in which no hog ran, and the neighbours.
+ * p99 and the maximum. The hogs count their turns, so that what the ticks take from them shows: in
+ * between, they run as long with a single tick at the end, and loss is how many percent fewer turns
+ * they make for each second of processor time (of all threads: what the runtime uses counts as
+ * lost). By the clock on the wall, loss_wall also has the time in which no hog ran, and the
+ * neighbours.
  */
 #define _GNU_SOURCE
 #include "yard.h"
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PERIOD_NS 5000000
+#define SEGMENTS 10
 #define TURN 4096 /* steps of a hog between two looks at its count: some 10 us */
 
 struct hog {
@@ -102,61 +104,79 @@ without_ticks(long n)
 	return since(start);
 }
 
-static double
-loss_percent(long turns, int64_t ns, long turns_before, int64_t ns_before)
+/* How many fewer turns, in millionths. */
+static int64_t
+loss(long turns, int64_t ns, long quiet_turns, int64_t quiet_ns)
 {
-	return 100 *
-		(1 - ((double)turns / (double)ns) / ((double)turns_before / (double)ns_before));
+	double rate = (double)turns / (double)ns;
+
+	return (int64_t)(1e6 * (1 - rate * (double)quiet_ns / (double)quiet_turns));
 }
 
+/* Ticks and quiet in turn, so that both see the same machine; the loss is the median of the pairs'
+ * own. tick() notes the lateness of n ticks. */
 static void
-report_ticks(int64_t *late, long n, struct spent quiet, struct spent ticks)
+measure(long n, void (*tick)(int64_t *late, long n))
 {
-	struct bench_quantiles q = bench_quantiles(late, n);
+	int64_t *late = bench_alloc(n, sizeof *late), lost[SEGMENTS], lost_wall[SEGMENTS];
+	long segments = n < SEGMENTS ? n : SEGMENTS, at = 0;
+	struct spent all = {0};
 
-	bench_report(n, ticks.wall_ns, ticks.cpu_ns,
+	for (long i = 0; i < segments; i++) {
+		long part = (n - at) / (segments - i);
+		struct spent quiet = without_ticks(part), start = spent();
+
+		tick(late + at, part);
+		struct spent s = since(start);
+		lost[i] = loss(s.turns, s.cpu_ns, quiet.turns, quiet.cpu_ns);
+		lost_wall[i] = loss(s.turns, s.wall_ns, quiet.turns, quiet.wall_ns);
+		all.wall_ns += s.wall_ns;
+		all.cpu_ns += s.cpu_ns;
+		all.turns += s.turns;
+		at += part;
+	}
+	struct bench_quantiles q = bench_quantiles(late, n);
+	bench_report(n, all.wall_ns, all.cpu_ns,
 		     " late_p50_us=%.1f late_p99_us=%.1f late_max_us=%.1f turns_per_ms=%.1f"
 		     " loss=%.2f loss_wall=%.2f",
 		     (double)q.p50 / 1e3, (double)q.p99 / 1e3, (double)q.max / 1e3,
-		     1e6 * (double)ticks.turns / (double)ticks.wall_ns,
-		     loss_percent(ticks.turns, ticks.cpu_ns, quiet.turns, quiet.cpu_ns),
-		     loss_percent(ticks.turns, ticks.wall_ns, quiet.turns, quiet.wall_ns));
+		     1e6 * (double)all.turns / (double)all.wall_ns,
+		     (double)bench_quantiles(lost, segments).p50 / 1e4,
+		     (double)bench_quantiles(lost_wall, segments).p50 / 1e4);
 	free(late);
 }
 
 /* ---- preempt: K hogs compete with a 5 ms sleep ---- */
 
-void
-preempt(long n, int k)
+static void
+sleeps(int64_t *late, long n)
 {
-	int64_t *late = bench_alloc(n, sizeof *late);
-
-	start_hogs(k);
-	struct spent quiet = without_ticks(n), start = spent();
 	for (long i = 0; i < n; i++) {
 		int64_t t = bench_wall_ns();
 
 		sleep_ns(PERIOD_NS);
 		late[i] = bench_wall_ns() - t - PERIOD_NS;
 	}
-	report_ticks(late, n, quiet, since(start));
+}
+
+void
+preempt(long n, int k)
+{
+	start_hogs(k);
+	measure(n, sleeps);
 }
 
 /* ---- preemptio: K hogs compete with a reader of a 5 ms timerfd ---- */
 
-void
-preemptio(long n, int k)
+static void
+timer_reads(int64_t *late, long n)
 {
-	int64_t *late = bench_alloc(n, sizeof *late);
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	uint64_t expired;
-
-	bench_check(fd >= 0);
-	start_hogs(k);
-	struct spent quiet = without_ticks(n), start = spent();
 	int64_t due = bench_wall_ns() + PERIOD_NS;
 	struct itimerspec its = {{0, PERIOD_NS}, {due / 1000000000, due % 1000000000}};
-	bench_check(timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) == 0);
+	uint64_t expired;
+
+	bench_check(fd >= 0 && timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) == 0);
 	for (long i = 0; i < n;) {
 		bench_check(read(fd, &expired, sizeof expired) == sizeof expired);
 		int64_t now = bench_wall_ns();
@@ -164,8 +184,14 @@ preemptio(long n, int k)
 		for (; expired > 0 && i < n; expired--, due += PERIOD_NS)
 			late[i++] = now - due;
 	}
-	report_ticks(late, n, quiet, since(start));
 	close(fd);
+}
+
+void
+preemptio(long n, int k)
+{
+	start_hogs(k);
+	measure(n, timer_reads);
 }
 
 /* ---- sysread: what a system call costs that need not wait, through libc and without ---- */
