@@ -69,9 +69,12 @@ RT_NORETURN void rt__out_of_memory(const char *what, size_t size);
  * in it (unknown keys, values that are no number) is handed to `complain`, one call per item.
  */
 struct rt__debug {
-	int inittrace;   /* print a line for each package that was initialized */
-	int no_fsgsbase; /* switch thread pointers by system call, as before Linux 5.9 */
-	int no_guard;    /* stack guards by mprotect, as before Linux 6.13 */
+	int inittrace;       /* print a line for each package that was initialized */
+	int no_fsgsbase;     /* switch thread pointers by system call, as before Linux 5.9 */
+	int asyncpreemptoff; /* preempt only where goroutines call the runtime */
+	int no_xsave;        /* save vector state as on CPUs without XSAVE: SSE only */
+	int no_xsavec;       /* ... without XSAVEC */
+	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
 };
 extern struct rt__debug rt__debug;
 

@@ -9,9 +9,12 @@ static const struct key {
 	const char *name;
 	size_t offset;
 } keys[] = {
+	{"asyncpreemptoff", offsetof(struct rt__debug, asyncpreemptoff)},
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
+	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
+	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
 };
 
 size_t

@@ -70,3 +70,28 @@ rt__os_protect_readonly(void *p, size_t size)
 {
 	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_READ);
 }
+
+/* The size by seeking: struct stat differs by CPU. */
+const void *
+rt__os_map_file(const char *path, size_t *ret_size)
+{
+	long fd = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)path, RT_O_CLOEXEC, 0, 0, 0);
+	long p = -1;
+
+	if (fd < 0)
+		return NULL;
+	long size = rt__syscall3(SYS_lseek, fd, 0, RT_SEEK_END);
+	if (size > 0)
+		p = rt__syscall6(SYS_mmap, 0, size, RT_PROT_READ, RT_MAP_PRIVATE, fd, 0);
+	rt__syscall3(SYS_close, fd, 0, 0);
+	if (p < 0)
+		return NULL;
+	*ret_size = (size_t)size;
+	return (const void *)p;
+}
+
+void
+rt__os_unmap(const void *p, size_t size)
+{
+	rt__syscall3(SYS_munmap, (long)p, (long)size, 0);
+}

@@ -4,13 +4,9 @@
 #include "os/os.h"
 #include "os/sysnum.h"
 
-#define AT_FDCWD_ (-100)
 #define O_RDONLY_ 0
 #define O_RDWR_ 2
-#define O_CLOEXEC_ 02000000
 #define POLLNVAL_ 0x20
-#define SIG_SETMASK_ 2
-#define SIG_BLOCK_ 0
 
 struct rt__os rt__os;
 uint8_t rt__has_fsgsbase;
@@ -55,7 +51,7 @@ rt__osinit(const struct rt__args *args)
 	rt__os.page_size = args->page_size;
 	rt__os.madvise_guard = !rt__debug.no_guard;
 	rt__has_fsgsbase = (args->hwcap2 & RT_HWCAP2_FSGSBASE) && !rt__debug.no_fsgsbase;
-	rt__syscall6(SYS_rt_sigprocmask, SIG_BLOCK_, 0, (long)&rt__os.sigmask, 8, 0, 0);
+	rt__os.sigmask = rt__os_get_sigmask();
 	for (size_t i = 0; args->random16 && i < sizeof rt__os.random; i++)
 		rt__os.random[i] = args->random16[i];
 }
@@ -72,7 +68,7 @@ rt__os_check_fds(void)
 		return;
 	for (int i = 0; i < 3; i++)
 		if ((fds[i].revents & POLLNVAL_) &&
-		    rt__syscall6(SYS_openat, AT_FDCWD_, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
+		    rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
 			rt__die_at_boot("descriptor %d is closed and /dev/null cannot be opened",
 					i);
 }
@@ -100,7 +96,7 @@ rt__os_huge_page_size(void)
 long
 rt__os_read_file(const char *path, char *buf, size_t size)
 {
-	long fd = rt__syscall6(SYS_openat, AT_FDCWD_, (long)path, O_RDONLY_ | O_CLOEXEC_, 0, 0, 0);
+	long fd = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)path, O_RDONLY_ | RT_O_CLOEXEC, 0, 0, 0);
 	size_t len = 0;
 	long n = 0;
 
@@ -140,19 +136,4 @@ void
 rt__os_yield(void)
 {
 	rt__syscall3(SYS_sched_yield, 0, 0, 0);
-}
-
-void
-rt__os_set_sigmask(uint64_t mask)
-{
-	rt__syscall6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&mask, 0, 8, 0, 0);
-}
-
-uint64_t
-rt__os_block_signals(void)
-{
-	uint64_t all = ~0ul, old = 0;
-
-	rt__syscall6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&old, 8, 0, 0);
-	return old;
 }

@@ -53,19 +53,47 @@ int rt__os_gettid(void);
 int rt__os_getpid(void);
 void rt__os_yield(void);
 
-/* musl's own signal: runs a function on every thread, for setuid and friends. */
-#define RT_SIGSYNCCALL 34
-
-/* Sets this thread's signal mask (64 signals); blocks all of them and returns what it was. */
-void rt__os_set_sigmask(uint64_t mask);
-uint64_t rt__os_block_signals(void);
-
 /* Reads at most size - 1 bytes of a file and terminates them: the length, or -errno. */
 long rt__os_read_file(const char *path, char *buf, size_t size);
 
 /* The size of transparent huge pages in bytes, 0 when there are none. Reads sysfs when first
  * asked: of the start of a small program, three system calls are a noticeable part. */
 size_t rt__os_huge_page_size(void);
+
+/* ---- signal.c ---- */
+
+/* musl's own signals are 32 to 34; this one runs a function on every thread, for setuid. */
+#define RT_SIGSYNCCALL 34
+#define RT_SIGSET_LIBC (7ul << 31)
+
+#define RT_SIGURG 23
+#define RT_SA_ONSTACK 0x08000000ul
+#define RT_SA_RESTART 0x10000000ul
+
+/* The kernel's struct sigaction. */
+struct rt__ksigaction {
+	uintptr_t handler;
+	unsigned long flags;
+	uintptr_t restorer;
+	uint64_t mask;
+};
+
+/* Installs a handler of the runtime, which runs with all signals blocked; what was there before
+ * goes to *old, which may be NULL. flags: RT_SA_*. info and uc are the kernel's. */
+typedef void rt__sighandler(int sig, void *info, void *uc);
+int rt__os_sigaction(int sig, rt__sighandler *fn, unsigned long flags, struct rt__ksigaction *old);
+
+/* Gives this thread a stack for handlers; NULL takes it away. */
+int rt__os_sigaltstack(void *stack, size_t size);
+
+/* Sends a signal to a thread of this process. */
+int rt__os_tgkill(int tid, int sig);
+
+/* Sets this thread's signal mask (64 signals); blocks all of them and returns what it was; reads
+ * it. */
+void rt__os_set_sigmask(uint64_t mask);
+uint64_t rt__os_block_signals(void);
+uint64_t rt__os_get_sigmask(void);
 
 /* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
 
@@ -115,5 +143,8 @@ void rt__os_no_huge_pages(void *p, size_t size);
  * mprotect where the kernel has not got it. */
 int rt__os_guard(void *p, size_t size);
 int rt__os_protect_readonly(void *p, size_t size);
+/* Maps a whole file, read-only; NULL if that is not possible or there is nothing in it. */
+const void *rt__os_map_file(const char *path, size_t *ret_size);
+void rt__os_unmap(const void *p, size_t size);
 
 #endif

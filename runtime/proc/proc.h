@@ -30,7 +30,6 @@ enum rt__g_status {
 	RT_G_SYSCALL = 3, /* in a system call that may block; has an M, and a P until it is taken */
 	RT_G_WAITING = 4, /* on some wait queue, or nowhere */
 	RT_G_DEAD = 6,    /* finished, or on a free list */
-	RT_G_PREEMPTED = 9, /* caught by a signal in user text, about to be RT_G_RUNNABLE */
 };
 
 /* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
@@ -61,6 +60,7 @@ struct rt__g {
 	uint64_t id;            /* goid: main is 1, never reused */
 
 	struct rt__g *link;     /* next on a wait list; owner of that list */
+	struct rt__m *wait_m;   /* (S) M that sleeps until this G gets a P, see sched/syscall.c */
 	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
 	struct rt__stack stack; /* (c) */
 	uint64_t parent_id;     /* goid of the creator */
@@ -104,14 +104,20 @@ struct rt__m {
 	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
 	uint64_t rand;           /* (m) state of the steal order and friends */
 	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
+	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
+	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
+	void *signal_stack;      /* (c) for handlers; a page of guard, then the stack */
+	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
+	uint32_t urg_pending;    /* (a) a preemption signal is under way to this M */
 };
 
-/* P status, with Go's numbers. */
+/* P status, with the numbers that Go had until 1.25. */
 enum rt__p_status {
 	RT_P_IDLE = 0,
 	RT_P_RUNNING = 1,
-	RT_P_GCSTOP = 3, /* halted by stop-the-world */
-	RT_P_DEAD = 4,   /* beyond GOMAXPROCS; kept, since an M may still look at it */
+	RT_P_SYSCALL = 2, /* its M is in a system call: whoever changes this by CAS has it */
+	RT_P_GCSTOP = 3,  /* halted by stop-the-world */
+	RT_P_DEAD = 4,    /* beyond GOMAXPROCS; kept, since an M may still look at it */
 };
 
 #define RT_RUNQ_SIZE 256u
@@ -134,13 +140,19 @@ struct rt__p {
 	int32_t id;              /* (c) */
 	uint32_t status;         /* (a) enum rt__p_status */
 	uint32_t sched_tick;     /* (p) grows with each time slice */
-	bool preempt;            /* (a) the slice is over: do not hand it on through runq.next */
+	uint32_t syscall_tick;   /* (p) grows with each system call */
+	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
+	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */
 	int32_t nfree;           /* (p) writes, (a) reads */
 	uint64_t goid, goid_end; /* (p) batch of goroutine ids */
-	uint32_t sysmon_tick;    /* sysmon: sched_tick when last looked at */
-	int64_t sysmon_when;     /* sysmon: and when that was */
+	int64_t urgent_when;     /* (S) when it was last preempted early */
+	uint32_t sysmon_tick;    /* (a) sched_tick when last looked at */
+	int64_t sysmon_when; /* (a) and when that was: the slice has lasted since then at least */
+	uint32_t sysmon_systick; /* sysmon: the same of system calls */
+	int64_t sysmon_syswhen;
+	int64_t resend_when, resend_delay; /* sysmon: when to ask the same goroutine again */
 	struct rt__runq runq;
 	struct rt__g *free_gs[RT_FREE_GS]; /* (p) dead Gs, ready for use; the last is the warmest */
 };
@@ -152,6 +164,15 @@ static inline struct rt__m *
 rt__getm(void)
 {
 	return rt__getm_raw();
+}
+
+/* Whether the caller runs on the stack of mp's goroutine: not on g0, a signal's or another one. */
+static inline bool
+rt__on_goroutine(const struct rt__m *mp)
+{
+	const struct rt__g *gp = mp->curg;
+
+	return gp && rt__sp() - gp->stack.lo < gp->stack.hi - gp->stack.lo;
 }
 
 /* The running goroutine; NULL on a foreign thread, and in the scheduler between two. */

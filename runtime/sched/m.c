@@ -68,6 +68,30 @@ rt__on_thread(void (*fn)(void *), void *arg)
 
 /* ---- threads ---- */
 
+#define SIGNAL_STACK (64ul << 10)
+/* The first one costs a start no system call, and has no guard, but zeroed memory before it. */
+static RT_COLD_BSS _Alignas(4096) char first_signal_stack[SIGNAL_STACK + 4096];
+
+static void *
+signal_stack_alloc(void)
+{
+	char *p = rt__os_reserve(SIGNAL_STACK + rt__os.page_size);
+
+	if (!p || rt__os_guard(p, rt__os.page_size) < 0)
+		rt__out_of_memory("a signal stack", SIGNAL_STACK);
+	return p;
+}
+
+/* Makes the calling thread fit for handlers: a stack for them, its mask noted. */
+static void
+minit(struct rt__m *mp)
+{
+	if (!mp->signal_stack)
+		mp->signal_stack = signal_stack_alloc();
+	rt__os_sigaltstack((char *)mp->signal_stack + rt__os.page_size, SIGNAL_STACK);
+	mp->sigmask = rt__os.sigmask;
+}
+
 void
 rt__mcommoninit(struct rt__m *mp)
 {
@@ -102,6 +126,8 @@ rt__m0_init(int32_t tid)
 	rt__setm_raw(&rt__m0);
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
 	rt__m0.tid = tid;
+	rt__m0.signal_stack = first_signal_stack;
+	minit(&rt__m0);
 }
 
 void
@@ -127,6 +153,7 @@ thread_main(void *arg)
 		rt__os_set_sigmask(~(1ul << (RT_SIGSYNCCALL - 1)));
 		mp->start_fn();
 	}
+	minit(mp);
 	rt__os_set_sigmask(rt__os.sigmask); /* not the creator's, who may have changed its own */
 	rt__acquirep(mp->next_p);
 	mp->next_p = NULL;
@@ -156,7 +183,7 @@ alloc_m(void)
 	rt__unlock(&rt__sched.lock);
 	if (!mp)
 		return rt__persistent_alloc(sizeof *mp, RT_CACHE_LINE);
-	*mp = (struct rt__m){0};
+	*mp = (struct rt__m){.signal_stack = mp->signal_stack};
 	return mp;
 }
 
@@ -262,6 +289,7 @@ want_wake(void)
 	if (rt__load_rlx(&rt__sched.needspinning))
 		return false;
 	rt__store_rlx(&rt__sched.needspinning, 1u);
+	rt__sysmon_kick_if_slow(); /* some P may be in a long system call */
 	rt__fence_seq(); /* StoreLoad; pairs with last_look's, between npidle and needspinning */
 	return rt__load_rlx(&rt__sched.npidle) != 0;
 }
@@ -302,9 +330,8 @@ rt__handoffp(struct rt__p *pp)
 	rt__lock(&rt__sched.lock);
 	stopping = rt__load_rlx(&rt__sched.gcwaiting) != 0;
 	if (stopping) {
-		pp->status = RT_P_GCSTOP;
-		if (--rt__sched.stopwait == 0)
-			rt__note_wakeup(&rt__sched.stopnote);
+		rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
+		rt__stop_one_less();
 	} else if (rt__sched.runq.n == 0) {
 		rt__pidle_put(pp);
 		pp = NULL;
@@ -338,10 +365,56 @@ rt__gcstopm(void)
 		rt__acquirep(pp);
 		return;
 	}
+	rt__store_rlx(&pp->preempt, false);
+	rt__store_rlx(&pp->urgent, false);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
-	if (--rt__sched.stopwait == 0)
-		rt__note_wakeup(&rt__sched.stopnote);
+	rt__stop_one_less();
 	rt__unlock(&rt__sched.lock);
+	rt__stopm();
+}
+
+/* ---- Ms that have come back from a system call and found no P ---- */
+
+/* Queues gp globally and sleeps until either may run: gp, which this M came back with, or anything.
+ * Called with sched.lock, which it unlocks. */
+void
+rt__m_wait_with(struct rt__g *gp)
+{
+	struct rt__m *mp = rt__getm();
+
+	gp->wait_m = mp;
+	mp->wait_g = gp;
+	rt__gd_push_back(&rt__sched.runq, &gp, 1);
+	rt__unlock(&rt__sched.lock);
+	rt__preempt_for_global();
+	mpark(mp);
+	gp = mp->wait_g;
+	mp->wait_g = NULL;
+	if (gp)
+		rt__execute(gp, false);
+	rt__schedule();
+}
+
+/* Somebody else runs gp: its M waits for just anything. With sched.lock. */
+void
+rt__m_stop_waiting(struct rt__g *gp)
+{
+	struct rt__m *mp = gp->wait_m;
+
+	gp->wait_m = NULL;
+	mp->wait_g = NULL;
+	mput(mp);
+}
+
+/* Gives our P to the M that waits with gp, and sleeps. */
+void
+rt__start_waiting_m(struct rt__g *gp)
+{
+	struct rt__m *mp = gp->wait_m;
+
+	gp->wait_m = NULL;
+	mp->next_p = rt__releasep();
+	rt__note_wakeup(&mp->park);
 	rt__stopm();
 }
 

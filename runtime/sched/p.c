@@ -15,6 +15,11 @@ rt__acquirep(struct rt__p *pp)
 		rt__throw("acquirep: already in use");
 	mp->p = pp;
 	pp->m = mp;
+	/* A slice is about to start; nobody counts it while there is one goroutine. */
+	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL) {
+		rt__store_rlx(&pp->sysmon_when, rt__nanotime());
+		rt__store_rlx(&pp->sysmon_tick, pp->sched_tick + 1);
+	}
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_RUNNING);
 }
 
@@ -44,6 +49,18 @@ rt__pidle_put(struct rt__p *pp)
 }
 
 /* With sched.lock. */
+void
+rt__pidle_taken(struct rt__p *pp)
+{
+	pp->link = NULL;
+	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
+	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
+		rt__store_rlx(&rt__sched.sysmonwait, 0u);
+		rt__sysmon_kick();
+	}
+}
+
+/* With sched.lock. */
 struct rt__p *
 rt__pidle_get(void)
 {
@@ -52,12 +69,7 @@ rt__pidle_get(void)
 	if (!pp)
 		return NULL;
 	rt__sched.idle_ps = pp->link;
-	pp->link = NULL;
-	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
-	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
-		rt__store_rlx(&rt__sched.sysmonwait, 0u);
-		rt__note_wakeup(&rt__sched.sysmonnote);
-	}
+	rt__pidle_taken(pp);
 	return pp;
 }
 

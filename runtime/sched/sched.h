@@ -43,6 +43,18 @@ void rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason);
 /* Makes a parked goroutine runnable, next on this P. Any thread may call it. */
 void rt__ready(struct rt__g *gp);
 
+/* ---- system calls that may block: see syscall.c ---- */
+
+/*
+ * Around a system call that may block, on the goroutine's stack, which must have a P: between the
+ * two, the P may go to somebody else. pc, sp and bp are the caller's frame, for tracebacks: its
+ * return address, its sp after the return, its rbp. blocks: the call is known to block.
+ */
+void rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks);
+void rt__exitsyscall(void);
+/* For a goroutine that may have left a system call by longjmp, from a signal handler. */
+void rt__exitsyscall_if_in(void);
+
 /* ---- the rest ---- */
 
 /* Runs fn(arg) on the M's own stack and thread pointer, for libc calls that walk the list of
@@ -56,6 +68,9 @@ void rt__unlock_os_thread(void);
 /* Ends the program if no goroutine can ever run again: for when a foreign thread has ended, which
  * might have readied one. */
 void rt__check_deadlock(void);
+
+/* Stops other goroutines as far as that goes, for a report of a program that dies. */
+void rt__freeze_the_world(void);
 
 /* Prints a header line for each goroutine, gp first, as a traceback does. */
 void rt__print_goroutines(const struct rt__g *gp);

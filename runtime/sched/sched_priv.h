@@ -46,13 +46,16 @@ struct rt__sched {
 	struct rt__p *idle_ps;  /* (S) */
 	int32_t stopwait;       /* (S) Ps still to stop */
 	struct rt__note stopnote;
-	struct rt__note sysmonnote;
 
 	_Alignas(RT_CACHE_LINE) int32_t nmspinning; /* (a) */
 	int32_t npidle;                             /* (S) writes, (a) reads */
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
-	uint32_t sysmonwait;                        /* (a) sysmon sleeps until woken */
+	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
+	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
+	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
+	uint32_t urgent;                            /* (a) somebody waits for a preemption */
+	uint32_t frozen;                            /* (a) ... for good: the program dies */
 	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
 	uint32_t stage;                             /* (a) enum rt__stage */
 
@@ -177,6 +180,9 @@ void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);
 void rt__stop_locked_m(void);
 void rt__start_locked_m(struct rt__g *gp);
+RT_NORETURN void rt__m_wait_with(struct rt__g *gp);
+void rt__m_stop_waiting(struct rt__g *gp);
+void rt__start_waiting_m(struct rt__g *gp);
 RT_NORETURN void rt__mexit(void);
 void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
 
@@ -187,6 +193,7 @@ struct rt__p *rt__releasep(void);
 void rt__pidle_put(struct rt__p *pp);
 struct rt__p *rt__pidle_get(void);
 struct rt__p *rt__pidle_get_for_work(void);
+void rt__pidle_taken(struct rt__p *pp); /* pp was unlinked from the list */
 
 /* ---- g.c ---- */
 struct rt__g *rt__gfget(struct rt__p *pp);
@@ -208,12 +215,39 @@ int32_t rt__allg_count(void);
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
 void rt__checkdead(void);
 
+/* ---- syscall.c ---- */
+/* Takes a P out of a system call: true if it is the caller's now. */
+bool rt__retake_syscall(struct rt__p *pp, enum rt__p_status to);
+
+/* ---- preempt.c ---- */
+void rt__preempt_init(void);
+/* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
+void rt__preempt_one(struct rt__p *pp);
+/* The same for the one that has run longest, before its slice is over; false: not now. */
+bool rt__preempt_longest(int64_t now);
+/* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
+void rt__preempt_for_global(void);
+/* The running goroutine gives way, as if it had been caught here. */
+void rt__preempt_self(void);
+
 /* ---- sysmon.c ---- */
 void rt__sysmon_start(void);
+void rt__sysmon_kick(void);
+/* There is work that only a P from a system call can do: look soon. */
+static inline void
+rt__sysmon_kick_if_slow(void)
+{
+	if (rt__unlikely(rt__load_rlx(&rt__sched.sysmon_slow)))
+		rt__sysmon_kick();
+}
+/* A preemption that came too early is to be made as soon as it may be. */
+void rt__sysmon_want_urgent(void);
 
 /* ---- stw.c ---- */
 void rt__stop_the_world(void);
 void rt__start_the_world(int32_t procs);
+/* With sched.lock: one P less to wait for. */
+void rt__stop_one_less(void);
 
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB

@@ -48,6 +48,18 @@ rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
 		globrunq_put_n(overflow.g, overflow.n);
 }
 
+/* The first of the global queue, with sched.lock. Whoever takes it will run it: an M that has come
+ * back from a system call with it is one idle M more. */
+static struct rt__g *
+globrunq_pop(void)
+{
+	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
+
+	if (gp->wait_m)
+		rt__m_stop_waiting(gp);
+	return gp;
+}
+
 /* Takes a fair share of the global queue, at most max: returns one, puts the rest on pp's queue.
  * With sched.lock held. */
 struct rt__g *
@@ -59,10 +71,10 @@ rt__globrunq_get(struct rt__p *pp, int32_t max)
 		n = rt__sched.runq.n;
 	if (n > max)
 		n = max;
-	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
+	struct rt__g *gp = globrunq_pop();
 	/* The local queue is empty or a single one is asked for: there is room. */
 	while (--n > 0)
-		rt__runq_put_tail(&pp->runq, rt__gd_pop_front(&rt__sched.runq));
+		rt__runq_put_tail(&pp->runq, globrunq_pop());
 	return gp;
 }
 
@@ -99,34 +111,42 @@ rt__execute(struct rt__g *gp, bool inherit)
 	execute(rt__getm(), gp, inherit);
 }
 
-/* The local queue. Goroutines that ready each other share one slice through the next slot; when
- * sysmon has found that slice too long, the next one has to queue up behind the others. */
+/*
+ * The slice was too long. Goroutines that ready each other share one slice through the next slot:
+ * the next one has to queue up behind the others; but not after an early preemption, since it is
+ * the one that was stopped. First comes who waits globally: for those it was done, mostly. If that
+ * one's M sleeps there with it, it gets the P and this one sleeps (rt__start_waiting_m): threads
+ * keep their roles, and the kernel is quick to wake one that seldom runs.
+ */
 static struct rt__g *
-local_get(struct rt__p *pp, bool *inherit)
+after_preemption(struct rt__p *pp)
 {
-	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
-		struct rt__gbatch overflow;
+	struct rt__gbatch overflow;
+	bool early = rt__load_rlx(&pp->urgent);
 
-		rt__store_rlx(&pp->preempt, false);
-		if (rt__runq_kick_next(&pp->runq, &overflow))
-			globrunq_put_n(overflow.g, overflow.n);
-	}
-	return rt__runq_get(&pp->runq, inherit);
+	rt__store_rlx(&pp->preempt, false);
+	rt__store_rlx(&pp->urgent, false);
+	if (!early && rt__runq_kick_next(&pp->runq, &overflow))
+		globrunq_put_n(overflow.g, overflow.n);
+	rt__lock(&rt__sched.lock);
+	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
+	rt__unlock(&rt__sched.lock);
+	return gp;
 }
 
 /* Work without stealing. */
 static struct rt__g *
 find_near(struct rt__p *pp, bool *inherit)
 {
-	struct rt__g *gp;
+	struct rt__g *gp = NULL;
 
 	*inherit = false;
-	if (rt__unlikely(pp->sched_tick % GLOBAL_EVERY == 0)) {
+	if (rt__unlikely(rt__load_rlx(&pp->preempt)))
+		gp = after_preemption(pp);
+	else if (rt__unlikely(pp->sched_tick % GLOBAL_EVERY == 0))
 		gp = globrunq_try(pp, 1);
-		if (gp)
-			return gp;
-	}
-	gp = local_get(pp, inherit);
+	if (!gp)
+		gp = rt__runq_get(&pp->runq, inherit);
 	return gp ? gp : globrunq_try(pp, RT_RUNQ_SIZE / 2);
 }
 
@@ -244,9 +264,12 @@ schedule_slow(void)
 		struct rt__g *gp = find_runnable(&inherit);
 		if (mp->spinning)
 			reset_spinning(mp);
-		if (rt__likely(!gp->locked_m))
+		if (rt__unlikely(gp->wait_m))
+			rt__start_waiting_m(gp);
+		else if (rt__likely(!gp->locked_m))
 			rt__execute(gp, inherit);
-		rt__start_locked_m(gp); /* hands the P over and sleeps */
+		else
+			rt__start_locked_m(gp); /* hands the P over and sleeps */
 	}
 }
 
@@ -308,7 +331,7 @@ rt_gosched(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	if (!mp->curg) {
+	if (!mp->p || !rt__on_goroutine(mp)) {
 		rt__os_yield();
 		return;
 	}
@@ -347,8 +370,11 @@ void
 rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
 {
 	struct park_args args = {unlock, arg};
-	struct rt__g *gp = rt__getg();
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
 
+	if (rt__unlikely(!mp->p))
+		rt__panic("blocking in a signal handler that has interrupted a system call");
 	gp->wait_reason = reason;
 	gp->link_arg = &args;
 	rt__mcall(park_m);

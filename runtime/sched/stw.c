@@ -1,43 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stopping the world: taking every P away from everybody else. Idle Ps are taken at once, the
- * others stop when their goroutine next reaches the scheduler. It waits as long as that takes: a
- * goroutine that never calls the runtime holds it up.
+ * Stopping the world: taking every P away from everybody else. Idle Ps and those of Ms in system
+ * calls are taken at once; the others stop when their goroutine next comes by the scheduler, or is
+ * preempted. Every 100 us it looks again: for Ps that have entered a system call since, and for
+ * goroutines that could not be stopped where they were. A goroutine that cannot be preempted holds
+ * it up until it can: one inside libc, for as long as that call takes.
+ *
+ * Ms that come back from a system call meanwhile find no P, queue their goroutine and sleep. The
+ * model is tests/model/stw.pml.
  */
 #include <rt/rt.h>
 
 #include "sched/sched_priv.h"
 
 #define POLL_NS 100000
+#define FREEZE_ROUNDS 5
+#define FREEZE_ROUND_NS 1000000
+
+void
+rt__stop_one_less(void)
+{
+	if (--rt__sched.stopwait == 0)
+		rt__note_wakeup(&rt__sched.stopnote);
+}
+
+/* Takes the Ps of Ms in system calls. With sched.lock. */
+static void
+take_syscall_ps(void)
+{
+	struct rt__ps *ps = rt__sched.ps;
+
+	for (int32_t i = 0; i < ps->n; i++)
+		if (rt__retake_syscall(ps->p[i], RT_P_GCSTOP))
+			rt__stop_one_less();
+}
 
 /* Asks every running P to end its slice. */
 static void
 preempt_all(void)
 {
-	struct rt__ps *ps = rt__sched.ps;
+	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
 
 	for (int32_t i = 0; i < ps->n; i++)
-		rt__store_rlx(&ps->p[i]->preempt, true);
+		if (rt__load_rlx(&ps->p[i]->status) == RT_P_RUNNING)
+			rt__preempt_one(ps->p[i]);
 }
 
-/* Takes the caller's P and the idle ones; true if that was all of them. */
-static bool
+/* Takes the caller's P and those that nobody runs on. */
+static void
 take_ps(void)
 {
 	rt__lock(&rt__sched.lock);
 	rt__sched.stopwait = rt__sched.ps->n;
 	rt__note_clear(&rt__sched.stopnote);
 	rt__store_seq(&rt__sched.gcwaiting, 1u); /* pairs with the acquire in find_runnable */
-	preempt_all();
 	rt__store_rlx(&rt__getm()->p->status, (uint32_t)RT_P_GCSTOP);
-	rt__sched.stopwait--;
+	rt__stop_one_less();
 	for (struct rt__p *pp; (pp = rt__pidle_get());) {
 		rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
-		rt__sched.stopwait--;
+		rt__stop_one_less();
 	}
-	bool done = rt__sched.stopwait == 0;
+	take_syscall_ps();
 	rt__unlock(&rt__sched.lock);
-	return done;
 }
 
 /* Called on a goroutine. Two stoppers take turns by yielding: one that slept with its P would
@@ -49,10 +73,32 @@ rt__stop_the_world(void)
 		rt_gosched();
 		rt__cpu_relax();
 	}
-	if (take_ps())
-		return;
-	while (!rt__note_timedsleep(&rt__sched.stopnote, POLL_NS))
+	take_ps();
+	/* The first round at once: most goroutines are gone after it. */
+	while (!rt__note_timedsleep(&rt__sched.stopnote, 0)) {
 		preempt_all();
+		if (rt__note_timedsleep(&rt__sched.stopnote, POLL_NS))
+			break;
+		rt__lock(&rt__sched.lock);
+		take_syscall_ps();
+		rt__unlock(&rt__sched.lock);
+	}
+}
+
+/*
+ * For a program that is about to die: keeps others from running on, so that what is printed is
+ * what was. Best effort: takes no lock, waits some milliseconds at most, and nothing starts the
+ * world again. An M that wants a P finds none and sleeps.
+ */
+void
+rt__freeze_the_world(void)
+{
+	rt__store_seq(&rt__sched.frozen, 1u);
+	rt__store_seq(&rt__sched.gcwaiting, 1u);
+	for (int i = 0; rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL && i < FREEZE_ROUNDS; i++) {
+		preempt_all();
+		rt__os_sleep(FREEZE_ROUND_NS);
+	}
 }
 
 /* Sets the number of Ps and lets everybody go on. */
@@ -62,10 +108,8 @@ rt__start_the_world(int32_t procs)
 	rt__lock(&rt__sched.lock);
 	struct rt__p *runnable = rt__procresize(procs);
 	rt__store_rel(&rt__sched.gcwaiting, 0u);
-	if (rt__load_rlx(&rt__sched.sysmonwait)) {
-		rt__store_rlx(&rt__sched.sysmonwait, 0u);
-		rt__note_wakeup(&rt__sched.sysmonnote);
-	}
+	if (rt__load_rlx(&rt__sched.sysmonwait))
+		rt__sysmon_kick();
 	rt__unlock(&rt__sched.lock);
 	while (runnable) {
 		struct rt__p *pp = runnable;

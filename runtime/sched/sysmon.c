@@ -1,42 +1,143 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The monitor thread: an M without a P. It sleeps 20 us at first, after 50 rounds without news
- * twice as long each time, up to 10 ms; while all Ps are idle, until somebody takes one.
+ * twice as long each time, up to 10 ms; while all Ps are idle, until somebody takes one. Who needs
+ * it earlier kicks it.
  *
- * What it does: a P that has been in one time slice for 10 ms is asked to end it. Goroutines that
- * ready each other in turn share a slice through the P's next slot, and would otherwise keep it
- * for themselves for good.
+ * What it does:
+ * - A P that has been in one time slice for 10 ms, with others waiting, is preempted. Goroutines
+ * that ready each other in turn share a slice through the P's next slot, and would otherwise keep
+ * it for themselves for good. A goroutine that cannot be stopped where it is is tried again, less
+ *   and less often.
+ * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
+ *   otherwise.
+ * - Preemptions for those who are late (preempt.c) that could not be made at once.
  */
 #include "sched/sched_priv.h"
 
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 10000000
 #define SLICE_NS 10000000
+#define SYSCALL_MAX_NS 10000000
+#define RESEND_MIN_NS 50000
 #define IDLE_ROUNDS 50
 
-/* How many slices were found too long. */
-static int
-retake(int64_t now)
+/* ---- kicks ---- */
+
+void
+rt__sysmon_kick(void)
+{
+	rt__store_rlx(&rt__sched.sysmon_slow, 0u);
+	/* rel: what it is to find. Pairs with the acquire in doze. */
+	if (rt__xchg_rel(&rt__sched.sysmon_kick, 1u) == 0)
+		rt__futex_wake(&rt__sched.sysmon_kick, 1);
+}
+
+void
+rt__sysmon_want_urgent(void)
+{
+	rt__store_rel(&rt__sched.urgent, 1u); /* pairs with the acquire in urgent_round */
+	rt__sysmon_kick_if_slow();
+}
+
+/* Sleeps for ns, or until kicked: then true. */
+static bool
+doze(int64_t ns)
+{
+	rt__futex_wait(&rt__sched.sysmon_kick, 0, ns);
+	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) != 0;
+}
+
+/* ---- a round ---- */
+
+static bool
+work_waits_for(struct rt__p *pp)
+{
+	return !rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
+}
+
+/* A goroutine that was asked to stop and has not yet: again, after twice the time as before. */
+static bool
+ask_again(struct rt__p *pp, int64_t now)
+{
+	if (now < pp->resend_when)
+		return false;
+	rt__preempt_one(pp);
+	pp->resend_when = now + pp->resend_delay;
+	if (pp->resend_delay < SLICE_NS)
+		pp->resend_delay *= 2;
+	return true;
+}
+
+static bool
+watch_running(struct rt__p *pp, int64_t now)
+{
+	uint32_t tick = rt__load_rlx(&pp->sched_tick);
+
+	if (rt__load_rlx(&pp->sysmon_tick) != tick) {
+		rt__store_rlx(&pp->sysmon_when, now);
+		rt__store_rlx(&pp->sysmon_tick, tick);
+		pp->resend_when = now;
+		pp->resend_delay = RESEND_MIN_NS;
+		return false;
+	}
+	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && work_waits_for(pp);
+	return (over || rt__load_rlx(&pp->preempt)) && ask_again(pp, now);
+}
+
+static bool
+watch_syscall(struct rt__p *pp, int64_t now)
+{
+	uint32_t tick = rt__load_rlx(&pp->syscall_tick);
+
+	if (pp->sysmon_systick != tick) {
+		pp->sysmon_systick = tick;
+		pp->sysmon_syswhen = now;
+		return false;
+	}
+	/* Without work, and with others to find what comes up, there is no hurry. */
+	if (!work_waits_for(pp) && now - pp->sysmon_syswhen < SYSCALL_MAX_NS &&
+	    rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) > 0)
+		return false;
+	if (!rt__retake_syscall(pp, RT_P_IDLE))
+		return false;
+	rt__store_rlx(&pp->syscall_tick, tick + 1);
+	rt__handoffp(pp);
+	return true;
+}
+
+/* Whether there was something to do. */
+static bool
+watch_ps(int64_t now)
 {
 	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
-	int n = 0;
+	bool busy = false;
 
 	for (int32_t i = 0; i < ps->n; i++) {
 		struct rt__p *pp = ps->p[i];
-		uint32_t tick = rt__load_rlx(&pp->sched_tick);
+		uint32_t status = rt__load_rlx(&pp->status);
 
-		if (rt__load_rlx(&pp->status) != RT_P_RUNNING)
-			continue;
-		if (pp->sysmon_tick != tick) {
-			pp->sysmon_tick = tick;
-			pp->sysmon_when = now;
-		} else if (now - pp->sysmon_when >= SLICE_NS) {
-			rt__store_rlx(&pp->preempt, true);
-			n++;
-		}
+		if (status == RT_P_RUNNING)
+			busy |= watch_running(pp, now);
+		else if (status == RT_P_SYSCALL)
+			busy |= watch_syscall(pp, now);
 	}
-	return n;
+	return busy;
 }
+
+static bool
+urgent_round(int64_t now)
+{
+	if (!rt__load_acq(&rt__sched.urgent))
+		return false;
+	if (rt__load_rlx(&rt__sched.runq.n) == 0 || rt__preempt_longest(now)) {
+		rt__store_rlx(&rt__sched.urgent, 0u);
+		return false;
+	}
+	return true;
+}
+
+/* ---- the loop ---- */
 
 static bool
 nothing_to_watch(void)
@@ -50,13 +151,32 @@ sleep_until_needed(void)
 {
 	rt__lock(&rt__sched.lock);
 	bool sleep = nothing_to_watch();
-	if (sleep) {
-		rt__note_clear(&rt__sched.sysmonnote);
-		rt__store_rlx(&rt__sched.sysmonwait, 1u);
-	}
-	rt__unlock(&rt__sched.lock);
 	if (sleep)
-		rt__note_sleep(&rt__sched.sysmonnote);
+		rt__store_rlx(&rt__sched.sysmonwait, 1u);
+	rt__unlock(&rt__sched.lock);
+	while (sleep && !doze(-1))
+		;
+	rt__store_rlx(&rt__sched.sysmonwait, 0u);
+}
+
+static int64_t
+next_delay(int64_t delay, int idle)
+{
+	if (idle == 0)
+		return SLEEP_MIN_NS;
+	if (idle > IDLE_ROUNDS && delay < SLEEP_MAX_NS)
+		return delay * 2 < SLEEP_MAX_NS ? delay * 2 : SLEEP_MAX_NS;
+	return delay;
+}
+
+/* What ran before anybody monitored it starts its slice now. */
+static void
+start_clocks(int64_t now)
+{
+	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+
+	for (int32_t i = 0; i < ps->n; i++)
+		rt__store_rlx(&ps->p[i]->sysmon_when, now);
 }
 
 static void
@@ -65,17 +185,21 @@ sysmon(void)
 	int64_t delay = SLEEP_MIN_NS;
 	int idle = 0;
 
+	rt__preempt_init();
+	start_clocks(rt__nanotime());
 	for (;;) {
-		if (idle == 0)
-			delay = SLEEP_MIN_NS;
-		else if (idle > IDLE_ROUNDS && delay < SLEEP_MAX_NS)
-			delay = delay * 2 < SLEEP_MAX_NS ? delay * 2 : SLEEP_MAX_NS;
-		rt__os_sleep(delay);
+		delay = next_delay(delay, idle);
+		rt__store_rlx(&rt__sched.sysmon_slow, delay > SLEEP_MIN_NS);
+		if (doze(delay))
+			idle = 0;
 		if (nothing_to_watch()) {
 			sleep_until_needed();
 			idle = 0;
 		}
-		idle = retake(rt__nanotime()) ? 0 : idle + 1;
+		int64_t now = rt__nanotime();
+		bool busy = watch_ps(now);
+		busy |= urgent_round(now);
+		idle = busy ? 0 : idle + 1;
 	}
 }
 

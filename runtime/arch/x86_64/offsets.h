@@ -21,6 +21,17 @@
 #define RT_GO_XMM 80
 #define RT_GO_SIZE 208
 
+/* Bytes below the stack pointer that code may use without moving it (System V ABI). */
+#define RT_RED_ZONE 128
+
+/* struct rt__xsave, and its kinds. */
+#define RT_XSAVE_SIZE 0
+#define RT_XSAVE_MASK 8
+#define RT_XSAVE_KIND 16
+#define RT_FXSAVE 0
+#define RT_XSAVE 1
+#define RT_XSAVEC 2
+
 /* Words of stack arguments that rt_go passes on: RT_GO_MAX_BYTES (rt.h) of them, and as much again
  * for the padding that 16-aligned ones may need. */
 #define RT_GO_STACK_WORDS 16

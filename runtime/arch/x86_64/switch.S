@@ -291,3 +291,36 @@ rt__gostart_any:
 	ud2
 	.cfi_endproc
 	.size	rt__gostart_any, . - rt__gostart_any
+
+/* void rt__context_here(struct rt__context *c): context.h; registers by DWARF number. What a call
+ * may change is 0. */
+	.section .text.rt__context_here,"ax",@progbits
+	.globl	rt__context_here
+	.hidden	rt__context_here
+	.type	rt__context_here, @function
+	.balign	16
+rt__context_here:
+	.cfi_startproc
+	xorl	%eax, %eax
+	movq	(%rsp), %rcx
+	leaq	8(%rsp), %rdx
+	movq	%rax, 0*8(%rdi)
+	movq	%rax, 1*8(%rdi)
+	movq	%rax, 2*8(%rdi)
+	movq	%rbx, 3*8(%rdi)
+	movq	%rax, 4*8(%rdi)
+	movq	%rax, 5*8(%rdi)
+	movq	%rbp, 6*8(%rdi)
+	movq	%rdx, 7*8(%rdi)
+	movq	%rax, 8*8(%rdi)
+	movq	%rax, 9*8(%rdi)
+	movq	%rax, 10*8(%rdi)
+	movq	%rax, 11*8(%rdi)
+	movq	%r12, 12*8(%rdi)
+	movq	%r13, 13*8(%rdi)
+	movq	%r14, 14*8(%rdi)
+	movq	%r15, 15*8(%rdi)
+	movq	%rcx, 16*8(%rdi)
+	ret
+	.cfi_endproc
+	.size	rt__context_here, . - rt__context_here

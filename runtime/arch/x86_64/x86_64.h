@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/x86_64/async.h"
 #include "arch/x86_64/context.h"
 #include "arch/x86_64/offsets.h"
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What a signal handler sees of the code that it has interrupted, and how it puts a call there. */
+#ifndef RT_ARCH_X86_64_ASYNC_H
+#define RT_ARCH_X86_64_ASYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/x86_64/context.h"
+#include "arch/x86_64/offsets.h"
+
+/* The kernel's struct ucontext. */
+struct rt__ucontext {
+	uint64_t flags, link, stack_sp, stack_flags, stack_size;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	uint64_t segments, error, trap, old_mask, cr2, fpstate, reserved[8];
+	uint64_t sigmask;
+};
+
+/* How vector state is saved: read from the CPU by rt__async_init. */
+struct rt__xsave {
+	uint64_t size; /* (!) bytes of the area, a multiple of 64 */
+	uint64_t mask; /* (!) components to save */
+	uint32_t kind; /* (!) RT_FXSAVE, RT_XSAVE, RT_XSAVEC */
+};
+extern struct rt__xsave rt__xsave __attribute__((visibility("hidden")));
+
+/* Must have run before the first rt__async_inject. Executes CPUID, which takes microseconds under
+ * virtualization. best: the best of RT_FXSAVE, RT_XSAVE, RT_XSAVEC to use. */
+void rt__async_init(int best);
+
+/* Registers of the interrupted code, as rt__async_enter has saved them. */
+struct rt__async_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbx, rcx, rdx, rax, rbp, eflags;
+	uint64_t what, pc; /* see rt__async_inject */
+};
+
+/* Bytes of the goroutine's stack that an injected call takes, with what it calls. */
+uintptr_t rt__async_room(void);
+
+/* Makes the interrupted code call rt__async_body, with these in its frame, before it goes on at
+ * `resume`. */
+void rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume);
+void rt__async_body(struct rt__async_frame *f) __attribute__((visibility("hidden")));
+
+/* Whether the code is about to do a system call: it was interrupted before, or will restart it. */
+static inline bool
+rt__at_syscall(const struct rt__ucontext *uc)
+{
+	uint16_t insn;
+
+	__builtin_memcpy(&insn, (const void *)uc->rip, sizeof insn);
+	return insn == 0x050f;
+}
+#define RT_SYSCALL_SIZE 2
+
+#endif

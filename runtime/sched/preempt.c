@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Preemption. A goroutine loses its P when its slice of 10 ms is over and others wait; earlier,
+ * when somebody is late: a goroutine that came back from a system call, or was readied from
+ * outside, and found every P busy. P.preempt asks for it. The scheduler looks at it whenever a
+ * goroutine comes by; one that does not is sent SIGURG.
+ *
+ * The handler, on a stack of its own, decides whether the goroutine can be stopped just there, and
+ * if so puts a call in (arch/.../async.h). Two kinds:
+ *
+ * 1. In user text: the call parks the goroutine as runnable. Allowed if all of this holds:
+ *    - It runs on its own stack, outside of system calls, with room for the call. Code of ours on
+ *      g0, on a signal stack or on a stack that the program made itself is left alone.
+ *    - No signal handler of the program is under it: the thread would keep the handler's mask.
+ * While one runs its signal is blocked, so the mask must be the one that the thread was given.
+ *    - No frame of libc is above it (further up the call chain). Such a frame may hold one of
+ *      libc's locks, and who waits for these waits in the kernel, P and all: with one P, for
+ *      ever, since the holder needs it to go on. Every live frame of libc has its return address
+ *      on the stack, in a slot aligned to 8; so if no word from sp to the goroutine's first frame
+ *      is an address in libc's text, there is none. That is the fast way, and wrong only to the
+ *      safe side: a word left behind by an earlier call may look like one. Then the frames are
+ *      unwound, and only an unwinding that is exact to the outermost frame, and meets no libc,
+ *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
+ *      megabytes, the answer is "not now" at first.
+ *    Frames of the runtime above user code hold nothing: it calls the program's functions from
+ *    the outside only (a goroutine's start, main, initializers, exit).
+ *
+ * 2. At a system call instruction outside of the runtime: libc's own, such as the futex of a lock,
+ *    or the program's. The kernel has interrupted the call, or it was not yet in it. The call put
+ *    in is the system call, between entersyscall and exitsyscall, so that the P is free. This is
+ *    what makes waiting for libc's locks safe at last: whoever holds one gets a P to let go of it.
+ *
+ * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often.
+ *
+ * A goroutine that was stopped early comes next after the one it was stopped for, in what is left
+ * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
+ * in a millisecond, so that those who are late cannot starve the others.
+ *
+ * Rejected: compiled-in checks (not ours to compile); a table of libc functions that call back
+ * (qsort, fopencookie, ...), which each libc would have to be searched for; timer_create for each
+ * thread, which costs a timer interrupt per slice when nobody waits.
+ */
+#include "sched/sched_priv.h"
+
+#include "symtab/symtab.h"
+
+#define URGENT_EVERY_NS 1000000
+/* How much may be looked at, at first and for each nanosecond of the slice: some percent of it. */
+#define SCAN_MIN (64l << 10) /* bytes */
+#define NS_PER_BYTE 8
+#define UNWIND_MIN 256 /* frames */
+#define NS_PER_FRAME 8192
+
+enum { ASYNC_PREEMPT, ASYNC_SYSCALL };
+
+static bool enabled;
+
+/* ---- asking ---- */
+
+static void
+signal_m(struct rt__m *mp)
+{
+	/* One at a time. The M may end or go on with something else meanwhile: the handler looks
+	 * at what it finds, and a signal to nobody is an error to ignore. */
+	if (mp && enabled && rt__cas_acqrel(&mp->urg_pending, 0u, 1u) &&
+	    rt__os_tgkill(mp->tid, RT_SIGURG) < 0)
+		rt__store_rlx(&mp->urg_pending, 0u);
+}
+
+void
+rt__preempt_one(struct rt__p *pp)
+{
+	rt__store_rlx(&pp->preempt, true);
+	signal_m(rt__load_rlx(&pp->m));
+}
+
+/* How long pp's slice has lasted at least; -1 if it runs nothing or may not be stopped yet. */
+static int64_t
+known_slice(const struct rt__p *pp, int64_t now)
+{
+	if (rt__load_rlx(&pp->status) != RT_P_RUNNING || now - pp->urgent_when < URGENT_EVERY_NS)
+		return -1;
+	if (rt__load_rlx(&pp->sysmon_tick) != rt__load_rlx(&pp->sched_tick))
+		return 0;
+	return now - rt__load_rlx(&pp->sysmon_when);
+}
+
+bool
+rt__preempt_longest(int64_t now)
+{
+	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+	struct rt__p *longest = NULL;
+	int64_t most = -1;
+
+	rt__lock(&rt__sched.lock);
+	for (int32_t i = 0; i < ps->n; i++) {
+		int64_t slice = known_slice(ps->p[i], now);
+
+		if (slice > most) {
+			most = slice;
+			longest = ps->p[i];
+		}
+	}
+	if (longest) {
+		longest->urgent_when = now;
+		rt__store_rlx(&longest->urgent, true);
+	}
+	rt__unlock(&rt__sched.lock);
+	if (longest)
+		rt__preempt_one(longest);
+	return longest != NULL;
+}
+
+/* A goroutine was put on the global queue while every P was busy. */
+void
+rt__preempt_for_global(void)
+{
+	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL && !rt__preempt_longest(rt__nanotime()))
+		rt__sysmon_want_urgent();
+}
+
+/* ---- deciding ---- */
+
+static bool
+has_mask(const struct rt__m *mp, const struct rt__ucontext *uc)
+{
+	return ((uc->sigmask ^ mp->sigmask) & ~RT_SIGSET_LIBC) == 0;
+}
+
+static bool
+in_range(uintptr_t p, const char *lo, const char *hi)
+{
+	return p - (uintptr_t)lo < (uintptr_t)(hi - lo);
+}
+
+extern const char rt__text_libc[] __attribute__((visibility("hidden")));
+extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
+
+static bool
+libc_word_above(uintptr_t sp, uintptr_t top)
+{
+	for (const uintptr_t *w = (const uintptr_t *)sp; w < (const uintptr_t *)top; w++)
+		if (rt__unlikely(in_range(*w, rt__text_libc, rt__text_libc_end)))
+			return true;
+	return false;
+}
+
+static bool
+unwinds_without_libc(const struct rt__ucontext *uc, struct rt__stack stack, int64_t max_frames)
+{
+	struct rt__context c;
+	bool is_call = false;
+
+	rt__context_of_signal(&c, uc);
+	for (int64_t i = 0; i < max_frames; i++) {
+		enum rt__step step = rt__unwind(&c, &is_call, stack);
+
+		if (step == RT_STEP_OUTERMOST)
+			return true;
+		if (step != RT_STEP_EXACT || rt__text_of(c.reg[RT_REG_PC]) == RT_TEXT_LIBC)
+			return false;
+	}
+	return false;
+}
+
+static bool
+no_libc_frame(const struct rt__m *mp, const struct rt__ucontext *uc)
+{
+	struct rt__g *gp = mp->curg;
+	uintptr_t top = (uintptr_t)rt__g_frames_top(gp);
+	int64_t ran = rt__nanotime() - rt__load_rlx(&mp->p->sysmon_when);
+
+	if ((int64_t)(top - uc->rsp) > SCAN_MIN + ran / NS_PER_BYTE)
+		return false;
+	return !libc_word_above(uc->rsp, top) ||
+		unwinds_without_libc(uc, gp->stack, UNWIND_MIN + ran / NS_PER_FRAME);
+}
+
+/* Whether the interrupted code is a goroutine's, and a call can be put in. */
+static bool
+can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
+{
+	const struct rt__g *gp = mp->curg;
+
+	return gp && mp->p && rt__g_status(gp) == RT_G_RUNNING && uc->rsp < gp->stack.hi &&
+		uc->rsp >= gp->stack.lo + rt__async_room() && (uc->rsp & 7) == 0 &&
+		has_mask(mp, uc);
+}
+
+static void
+sigurg(int sig, void *info, void *context)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__ucontext *uc = context;
+	enum rt__text text = rt__text_of(uc->rip);
+
+	rt__store_rlx(&mp->urg_pending, 0u);
+	if (mp != &rt__m_foreign && can_inject(mp, uc) && rt__load_rlx(&mp->p->preempt)) {
+		if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc)) {
+			rt__async_inject(uc, ASYNC_SYSCALL, uc->rip + RT_SYSCALL_SIZE);
+		} else if (text == RT_TEXT_USER && no_libc_frame(mp, uc)) {
+			rt__async_inject(uc, ASYNC_PREEMPT, uc->rip);
+		}
+	}
+	(void)sig, (void)info;
+}
+
+/* ---- what was put in ---- */
+
+static void
+syscall_for(struct rt__async_frame *f)
+{
+	uintptr_t cfa = (uintptr_t)(f + 1) + RT_RED_ZONE;
+
+	rt__entersyscall(f->pc, cfa, f->rbp, true);
+	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
+					(long)f->r10, (long)f->r8, (long)f->r9);
+	rt__exitsyscall();
+}
+
+/*
+ * On g0. Stopped early: behind the one it was stopped for. At the end of its slice: behind all on
+ * this P. For a stop of the world: it is the first to go on, where its data is in the cache.
+ */
+static void
+preempt_m(struct rt__g *gp)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__p *pp = mp->p;
+	bool first = rt__load_rlx(&pp->urgent) || rt__load_rlx(&rt__sched.gcwaiting);
+
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);
+	rt__dropg(mp);
+	rt__runq_put_p(pp, gp, first);
+	rt__schedule();
+}
+
+void
+rt__preempt_self(void)
+{
+	rt__mcall(preempt_m);
+}
+
+void
+rt__async_body(struct rt__async_frame *f)
+{
+	if (f->what == ASYNC_SYSCALL)
+		syscall_for(f);
+	else
+		rt__preempt_self();
+}
+
+/* ---- starting ---- */
+
+/* On sysmon's thread, before it first asks anybody. */
+void
+rt__preempt_init(void)
+{
+	if (rt__debug.asyncpreemptoff)
+		return;
+	rt__async_init(rt__debug.no_xsave ? RT_FXSAVE : rt__debug.no_xsavec ? RT_XSAVE : RT_XSAVEC);
+	enabled = rt__os_sigaction(RT_SIGURG, sigurg, RT_SA_ONSTACK | RT_SA_RESTART, NULL) == 0;
+}

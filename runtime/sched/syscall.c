@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls that may block. The M keeps its thread in the kernel; its P is up for grabs:
+ *
+ *	entersyscall	publishes the P as RT_P_SYSCALL and goes into the kernel
+ *	retake		sysmon, or who stops the world, wants it: CAS to RT_P_IDLE or RT_P_GCSTOP
+ *	exitsyscall	wants it back: CAS to RT_P_RUNNING
+ *
+ * Whoever changes the status away from RT_P_SYSCALL by compare-and-swap owns the P, and nobody else
+ * touches it: the word alone decides, whose P it once was does not matter. An M that comes back
+ * and finds its old P in another one's call may take it; that one then finds out the same way. The
+ * entering store releases what the owner wrote to the P, the CAS acquires it. The model is
+ * tests/model/retake.pml.
+ *
+ * A call that takes microseconds costs one store and one CAS and wakes nobody. sysmon takes the P
+ * of longer ones, when there is work for it, after 20 us or more; calls that are known to block
+ * (sleeping, waiting for a child) hand it on themselves. If sysmon is taking its time because
+ * nothing happened lately, who leaves work behind wakes it.
+ *
+ * An M that comes back to find no P queues its goroutine globally, asks for the P of one that has
+ * run long (preempt.c), so that a program full of busy goroutines still answers quickly, and
+ * sleeps. If a preemption made room, it is given the P and goes on; if some M runs out of work and
+ * takes the goroutine from the queue, that one runs it, and this M is idle from then on.
+ *
+ * Runs on the goroutine's stack, with its thread pointer. Signal handlers of the program may run
+ * between enter and exit; a call they make is plain (the M has no P then). A handler that leaves
+ * by longjmp comes back through rt__exitsyscall_if_in (libc/longjmp).
+ */
+#include "sched/sched_priv.h"
+
+static bool
+work_waits(struct rt__p *pp)
+{
+	return !rt__runq_empty_owner(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
+}
+
+/* Gives the P to who stops the world, at once: it would look for it again only in a while. */
+static RT_NOINLINE void
+give_to_stopper(struct rt__p *pp)
+{
+	rt__lock(&rt__sched.lock);
+	if (rt__load_rlx(&rt__sched.gcwaiting) &&
+	    rt__cas_acqrel(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)RT_P_GCSTOP))
+		rt__stop_one_less();
+	rt__unlock(&rt__sched.lock);
+}
+
+static RT_NOINLINE void
+hand_over(struct rt__m *mp)
+{
+	struct rt__p *pp = mp->p;
+
+	rt__store_rlx(&pp->syscall_tick, pp->syscall_tick + 1);
+	rt__handoffp(rt__releasep());
+}
+
+void
+rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+	struct rt__p *pp = mp->p;
+
+	gp->syscall_pc = pc;
+	gp->syscall_sp = sp;
+	gp->syscall_bp = bp;
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
+	mp->old_p = pp;
+	if (rt__unlikely(work_waits(pp))) {
+		if (blocks) {
+			hand_over(mp);
+			return;
+		}
+		rt__sysmon_kick_if_slow();
+	}
+	mp->p = NULL;
+	pp->m = NULL;
+	rt__store_rel(&pp->status, (uint32_t)RT_P_SYSCALL); /* pairs with the acquire of any CAS */
+	/* Not ordered with the store: if it is missed, the stopper sees the status on its next
+	 * round. */
+	if (rt__unlikely(rt__load_rlx(&rt__sched.gcwaiting)))
+		give_to_stopper(pp);
+}
+
+/* Takes pp off the idle list if it is there. With sched.lock. */
+static bool
+pidle_take(struct rt__p *pp)
+{
+	for (struct rt__p **at = &rt__sched.idle_ps; *at; at = &(*at)->link) {
+		if (*at == pp) {
+			*at = pp->link;
+			rt__pidle_taken(pp);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An idle P, the old one if possible: its caches are warm. With sched.lock. */
+static struct rt__p *
+any_idle_p(struct rt__p *old)
+{
+	if (rt__load_rlx(&old->status) == RT_P_IDLE && pidle_take(old))
+		return old;
+	return rt__pidle_get();
+}
+
+/* On g0: there was no P. */
+static void
+exitsyscall_m(struct rt__g *gp)
+{
+	struct rt__m *mp = rt__getm();
+
+	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNABLE);
+	rt__dropg(mp);
+	rt__lock(&rt__sched.lock);
+	struct rt__p *pp = any_idle_p(mp->old_p);
+	if (pp) {
+		rt__unlock(&rt__sched.lock);
+		rt__acquirep(pp);
+		rt__execute(gp, false);
+	}
+	if (!gp->locked_m)
+		rt__m_wait_with(gp);
+	rt__gd_push_back(&rt__sched.runq, &gp, 1);
+	rt__unlock(&rt__sched.lock);
+	rt__preempt_for_global();
+	rt__stop_locked_m();
+	rt__execute(gp, false);
+}
+
+static RT_NOINLINE void
+exitsyscall_slow(struct rt__m *mp, struct rt__g *gp)
+{
+	struct rt__p *pp = NULL;
+
+	if (rt__load_rlx(&rt__sched.npidle) != 0) {
+		rt__lock(&rt__sched.lock);
+		pp = any_idle_p(mp->old_p);
+		rt__unlock(&rt__sched.lock);
+	}
+	if (!pp) {
+		rt__mcall(exitsyscall_m);
+		return;
+	}
+	rt__acquirep(pp);
+	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNING);
+}
+
+void
+rt__exitsyscall(void)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+	struct rt__p *pp = mp->old_p;
+
+	/* acq: pairs with the release of whoever gave the P up last. */
+	if (rt__unlikely(
+		    !rt__cas_acq(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)RT_P_RUNNING))) {
+		exitsyscall_slow(mp, gp);
+		return;
+	}
+	mp->p = pp;
+	pp->m = mp;
+	rt__store_rlx(&pp->syscall_tick, pp->syscall_tick + 1);
+	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNING);
+	/* Its slice may have ended meanwhile: a goroutine that lives in the kernel, in calls too
+	 * short to lose its P, is not to be caught in user text. */
+	if (rt__unlikely(rt__load_rlx(&pp->preempt)))
+		rt__preempt_self();
+}
+
+void
+rt__exitsyscall_if_in(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	if (mp->curg && !mp->p && rt__on_goroutine(mp))
+		rt__exitsyscall();
+}
+
+/* Takes pp out of a system call for somebody else: true if the caller has it now. */
+bool
+rt__retake_syscall(struct rt__p *pp, enum rt__p_status to)
+{
+	/* acqrel: takes what its owner wrote, and hands it on to who gets the P next. */
+	return rt__cas_acqrel(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)to);
+}

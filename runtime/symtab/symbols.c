@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of functions, from .symtab of the file that the program was started from. It is mapped
+ * when the first report asks: symbols cost a program that never dies nothing.
+ *
+ * /proc/self/exe is the file that runs even if it was renamed or unlinked since. Where /proc is
+ * not mounted, the path that was executed is tried. Either must have the headers that are in
+ * memory, to the last byte of the program headers; if not, there are no names, rather than wrong
+ * ones.
+ *
+ * No lock: threads that come first at once each map the file, one publishes it, the others unmap
+ * theirs. Lookups are linear: 2 ns for a symbol, and a report asks a hundred times at most.
+ */
+#include "os/os.h"
+#include "symtab/symtab_priv.h"
+
+struct program {
+	struct rt__elf elf;
+	bool usable;
+};
+
+static struct program *the_program; /* NULL until somebody has asked */
+
+/* Where the file was executed from: the kernel's word for it. */
+static const char *
+executed_path(void)
+{
+	for (const unsigned long *a = rt__args.auxv; a && a[0] != AT_NULL; a += 2)
+		if (a[0] == AT_EXECFN)
+			return (const char *)a[1];
+	return NULL;
+}
+
+const char *
+rt__program_path(void)
+{
+	const char *path = executed_path();
+
+	return path ? path : "?";
+}
+
+/* Whether the file has the program headers that the kernel has loaded. */
+static bool
+is_what_runs(const struct rt__elf *elf)
+{
+	struct rt__image im;
+
+	if (!rt__image_find(&im))
+		return false;
+	size_t n = sizeof *im.ehdr + im.ehdr->e_phnum * sizeof(Elf64_Phdr);
+	return rt__bytes_left(&elf->file) >= n && __builtin_memcmp(elf->file.p, im.ehdr, n) == 0;
+}
+
+static bool
+map_file(struct program *prog, const char *path)
+{
+	size_t size = 0;
+	const void *data = path ? rt__os_map_file(path, &size) : NULL;
+
+	if (!data)
+		return false;
+	if (rt__elf_open(&prog->elf, data, size) && is_what_runs(&prog->elf))
+		return true;
+	rt__os_unmap(data, size);
+	return false;
+}
+
+const struct rt__elf *
+rt__program_file(void)
+{
+	struct program *prog = rt__load_acq(&the_program); /* acq: pairs with the rel below */
+
+	if (!prog) {
+		prog = rt__os_reserve(sizeof *prog);
+		if (!prog)
+			return NULL;
+		prog->usable = map_file(prog, "/proc/self/exe") || map_file(prog, executed_path());
+		/* rel: publishes *prog */
+		if (!rt__cas_rel(&the_program, (struct program *)NULL, prog)) {
+			if (prog->usable)
+				rt__os_unmap(prog->elf.file.p, rt__bytes_left(&prog->elf.file));
+			rt__os_unmap(prog, sizeof *prog);
+			prog = rt__load_acq(&the_program);
+		}
+	}
+	return prog->usable ? &prog->elf : NULL;
+}
+
+bool
+rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
+{
+	const struct rt__elf *elf = rt__program_file();
+	struct rt__elf_symbol sym;
+	struct rt__image im;
+
+	if (!elf || !rt__image_find(&im) || !rt__elf_symbol_of(elf, pc - im.bias, &sym))
+		return false;
+	*ret = (struct rt__symbol){sym.name, (uintptr_t)sym.start + im.bias};
+	*ret_exported = sym.exported;
+	return true;
+}
+
+bool
+rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
+{
+	bool exported;
+
+	return rt__symbol_full(pc, ret, &exported);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the program lies: the text ranges that rt0.ld draws, and what its program headers say. */
+#include "symtab/symtab_priv.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+extern HIDDEN const char rt__text_rt0[], rt__text_rt0_end[];
+extern HIDDEN const char rt__text_libc[], rt__text_libc_end[];
+extern HIDDEN const char rt__text_user[], rt__text_user_end[];
+
+/* Defined by the linker where the headers are loaded, which they are unless a script forbids it. */
+extern HIDDEN __attribute__((weak)) const Elf64_Ehdr __ehdr_start;
+
+static bool
+between(uintptr_t pc, const char *lo, const char *end)
+{
+	return pc - (uintptr_t)lo < (uintptr_t)end - (uintptr_t)lo;
+}
+
+enum rt__text
+rt__text_of(uintptr_t pc)
+{
+	if (between(pc, rt__text_user, rt__text_user_end))
+		return RT_TEXT_USER;
+	if (between(pc, rt__text_rt0, rt__text_rt0_end))
+		return RT_TEXT_RT0;
+	if (between(pc, rt__text_libc, rt__text_libc_end))
+		return RT_TEXT_LIBC;
+	return RT_TEXT_NONE;
+}
+
+static bool
+holds(const Elf64_Phdr *p, uint64_t addr, uint64_t size)
+{
+	return p->p_type == PT_LOAD && addr >= p->p_vaddr && size <= p->p_filesz &&
+		addr - p->p_vaddr <= p->p_filesz - size;
+}
+
+static struct rt__bytes
+in_memory(const struct rt__image *im, const Elf64_Phdr *p)
+{
+	return rt__bytes((const void *)(im->bias + p->p_vaddr), p->p_filesz);
+}
+
+bool
+rt__image_find(struct rt__image *im)
+{
+	const Elf64_Ehdr *eh = &__ehdr_start;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)((uintptr_t)eh + sizeof *eh), *eh_frame = NULL;
+
+	*im = (struct rt__image){.ehdr = eh};
+	if (!eh || eh->e_phoff != sizeof *eh || eh->e_phentsize != sizeof *ph)
+		return false;
+	for (const Elf64_Phdr *p = ph; p < ph + eh->e_phnum; p++) {
+		if (p->p_type == PT_LOAD && p->p_offset == 0)
+			im->bias = (uintptr_t)eh - p->p_vaddr;
+		if (p->p_type == PT_GNU_EH_FRAME)
+			eh_frame = p;
+	}
+	if (!eh_frame)
+		return true;
+	im->cfi.hdr = in_memory(im, eh_frame);
+	for (const Elf64_Phdr *p = ph; p < ph + eh->e_phnum; p++)
+		if (holds(p, eh_frame->p_vaddr, eh_frame->p_filesz))
+			im->cfi.tables = in_memory(im, p);
+	return true;
+}
