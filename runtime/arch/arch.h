@@ -7,6 +7,9 @@
  *	rt__get_tp(), rt__set_tp()	the thread pointer, for C's thread-locals
  *	rt__cpu_relax()			inside spin loops
  *	rt__sp()			about where the stack is
+ *	rt__clone()			clone(2)
+ *	rt__context_of_...()		registers of what was saved or interrupted (context.h)
+ *	rt__async_...()			a call put into interrupted code (async.h)
  *	switch.S			rt__mcall, rt__mleave, rt__gogo, rt__on_stack, rt__go,
  *					rt__go_words, and where goroutines start
  */

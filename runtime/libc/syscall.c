@@ -64,17 +64,17 @@ call(long nr, long a, long b, long c, long d, long e, long f)
 }
 
 static inline bool
-on_goroutine_with_p(void)
+may_give_p(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	return mp->p && rt__on_goroutine(mp);
+	return mp->p && mp->critical == 0 && rt__on_goroutine(mp);
 }
 
 long
 __syscall_cp(long nr, long a, long b, long c, long d, long e, long f)
 {
-	if (rt__likely(on_goroutine_with_p()))
+	if (rt__likely(may_give_p()))
 		return call(nr, a, b, c, d, e, f);
 	if (rt__getm() == &rt__m_foreign && __syscall_cp_c)
 		return __syscall_cp_c(nr, a, b, c, d, e, f);
@@ -91,7 +91,7 @@ syscall(long nr, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	long r = on_goroutine_with_p() ? call(nr, a[0], a[1], a[2], a[3], a[4], a[5])
-				       : rt__syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	long r = may_give_p() ? call(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+			      : rt__syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	return __syscall_ret((unsigned long)r);
 }

@@ -22,6 +22,7 @@ rt__mallocinit(void)
 {
 	persistent.at = (uintptr_t)first_block;
 	persistent.end = persistent.at + sizeof first_block;
+	rt__lock_rank(&persistent.lock, RT_RANK_TABLES);
 }
 
 /* Large requests get pages of their own, so that the rest of a block is not thrown away. */

@@ -55,11 +55,13 @@ struct rt__g {
 	void *tp;        /* (!) (c) thread pointer: this goroutine's struct pthread */
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
+	bool own_mask;          /* its signal mask is not the process's */
 	struct rt__m *m;        /* M that runs it now */
 	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
 	uint64_t id;            /* goid: main is 1, never reused */
 
 	struct rt__g *link;     /* next on a wait list; owner of that list */
+	uint64_t sigmask;       /* (g) if own_mask */
 	struct rt__m *wait_m;   /* (S) M that sleeps until this G gets a P, see sched/syscall.c */
 	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
 	struct rt__stack stack; /* (c) */
@@ -108,6 +110,9 @@ struct rt__m {
 	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
 	void *signal_stack;      /* (c) for handlers; a page of guard, then the stack */
 	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
+	uint32_t critical;       /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
+	bool own_mask;           /* (m) ... which are not the process's */
+	uint32_t locks_held;     /* (m) by rank; in builds with assertions */
 	uint32_t urg_pending;    /* (a) a preemption signal is under way to this M */
 };
 

@@ -26,7 +26,7 @@
 static struct {
 	struct rt__lock lock;
 	struct rt__g *head, *tail; /* in the order of creation, through all_link */
-	int32_t n;
+	int32_t n, lost;           /* lost: dead, and never to be used again */
 } allg;
 
 static struct {
@@ -35,6 +35,13 @@ static struct {
 } gfree;
 
 uintptr_t rt__g_frames_below;
+
+void
+rt__ginit(void)
+{
+	rt__lock_rank(&allg.lock, RT_RANK_ALLG);
+	rt__lock_rank(&gfree.lock, RT_RANK_GFREE);
+}
 
 static void
 allg_add(struct rt__g *gp)
@@ -53,7 +60,18 @@ allg_add(struct rt__g *gp)
 int32_t
 rt__allg_count(void)
 {
-	return rt__load_rlx(&allg.n);
+	return rt__load_rlx(&allg.n) - rt__load_rlx(&allg.lost);
+}
+
+/* All goroutines but gp are gone: their threads were not copied. Their stacks are left alone, since
+ * what they were in the middle of may be pointed to. */
+void
+rt__allg_lose_others(struct rt__g *gp)
+{
+	for (struct rt__g *p = allg.head; p; p = p->all_link)
+		if (p != gp)
+			rt__store_rlx(&p->status, (uint32_t)RT_G_DEAD);
+	allg.lost = allg.n - gfree.list.n - (gp != NULL);
 }
 
 void

@@ -45,6 +45,12 @@ rt__gd_push_front(struct rt__gdeque *d, struct rt__g *gp)
 }
 
 struct rt__g *
+rt__gd_front(const struct rt__gdeque *d)
+{
+	return d->n > 0 ? d->ring[d->head] : NULL;
+}
+
+struct rt__g *
 rt__gd_pop_front(struct rt__gdeque *d)
 {
 	if (d->n == 0)

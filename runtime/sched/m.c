@@ -82,6 +82,37 @@ signal_stack_alloc(void)
 	return p;
 }
 
+/*
+ * A goroutine's signal mask goes with it: new goroutines have their creator's, as POSIX has it for
+ * threads. Nearly all have what the process was started with, so one bit says whether a switch
+ * has to look. Idle Ms have main's, so that a signal that main has blocked, for sigwait, is left
+ * to wait, and others find a thread even while every goroutine is parked.
+ */
+static uint64_t main_mask;
+
+void
+rt__m_use_mask(struct rt__m *mp, uint64_t mask)
+{
+	if (mp->sigmask != mask)
+		rt__os_set_sigmask(mask);
+	mp->sigmask = mask;
+	mp->own_mask = mask != rt__os.sigmask;
+}
+
+void
+rt__note_sigmask(uint64_t old, uint64_t mask)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+
+	if (!gp || !rt__on_goroutine(mp) || ((old ^ mp->sigmask) & ~RT_SIGSET_LIBC) != 0)
+		return;
+	mp->sigmask = gp->sigmask = mask;
+	mp->own_mask = gp->own_mask = mask != rt__os.sigmask;
+	if (gp->id == 1)
+		rt__store_rlx(&main_mask, mask);
+}
+
 /* Makes the calling thread fit for handlers: a stack for them, its mask noted. */
 static void
 minit(struct rt__m *mp)
@@ -122,12 +153,15 @@ rt__set_maxmcount(int32_t n)
 void
 rt__m0_init(int32_t tid)
 {
+	rt__lock_rank(&rt__sched.lock, RT_RANK_SCHED);
+	rt__ginit();
 	rt__m0.self = &rt__m0;
 	rt__setm_raw(&rt__m0);
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
 	rt__m0.tid = tid;
 	rt__m0.signal_stack = first_signal_stack;
 	minit(&rt__m0);
+	main_mask = rt__os.sigmask;
 }
 
 void
@@ -233,6 +267,7 @@ static void
 mpark(struct rt__m *mp)
 {
 	use_own_tp(mp);
+	rt__m_use_mask(mp, rt__load_rlx(&main_mask));
 	rt__note_sleep(&mp->park);
 	rt__note_clear(&mp->park);
 	rt__acquirep(mp->next_p);
@@ -252,8 +287,29 @@ rt__stopm(void)
 	mpark(mp);
 }
 
-/* Runs pp, or an idle P if it is NULL, on an idle M or a new one. If spinning, the caller has
- * counted it in nmspinning already. Callers that are no M, and ones without a P, may use it. */
+/* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
+static struct rt__m *
+mget_waiting(void)
+{
+	struct rt__g *gp = rt__gd_front(&rt__sched.runq);
+
+	if (!gp || (!gp->wait_m && !gp->locked_m))
+		return NULL;
+	rt__gd_pop_front(&rt__sched.runq);
+	struct rt__m *mp = gp->wait_m;
+	gp->wait_m = NULL;
+	if (mp)
+		return mp;
+	rt__sched.nmidle_locked--;
+	return gp->locked_m;
+}
+
+/*
+ * Runs pp, or an idle P if it is NULL, on an M that sleeps or a new one. If spinning, the caller has
+ * counted it in nmspinning already. Callers that are no M, and ones without a P, may use it.
+ * Before a thread is made, Ms are looked at that have come back from a system call: making one
+ * may have to wait for libc's fork, which may be what such an M is in.
+ */
 void
 rt__startm(struct rt__p *pp, bool spinning)
 {
@@ -261,6 +317,8 @@ rt__startm(struct rt__p *pp, bool spinning)
 	if (!pp)
 		pp = rt__pidle_get();
 	struct rt__m *mp = pp ? mget() : NULL;
+	if (pp && !mp && !spinning)
+		mp = mget_waiting();
 	rt__unlock(&rt__sched.lock);
 	if (!pp)
 		return;

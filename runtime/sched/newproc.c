@@ -43,6 +43,9 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 	gp->start_pc = regs->fn;
 	gp->creator_pc = regs->pc;
 	gp->wait_reason = RT_WAIT_NONE;
+	gp->own_mask = parent && parent->own_mask;
+	if (rt__unlikely(gp->own_mask))
+		gp->sigmask = parent->sigmask;
 	rt__g_set_status(gp, RT_G_DEAD, RT_G_RUNNABLE);
 	if (pp)
 		rt__runq_put_p(pp, gp, true);

@@ -55,6 +55,19 @@ void rt__exitsyscall(void);
 /* For a goroutine that may have left a system call by longjmp, from a signal handler. */
 void rt__exitsyscall_if_in(void);
 
+/* ---- signal masks ---- */
+
+/* The calling goroutine has changed its thread's mask from `old` to `mask`: it takes it along from
+ * now on. No effect inside a signal handler, whose end restores the mask. */
+void rt__note_sigmask(uint64_t old, uint64_t mask);
+
+/* ---- fork: see fork.c ---- */
+
+/* Before and after: in the parent, and in the child, on the thread that forked. */
+void rt__fork_prepare(void);
+void rt__fork_parent(void);
+void rt__fork_child(void);
+
 /* ---- the rest ---- */
 
 /* Runs fn(arg) on the M's own stack and thread pointer, for libc calls that walk the list of

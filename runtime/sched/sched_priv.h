@@ -6,7 +6,7 @@
  *	a P's owner	its local queue's tail, its free Gs, its tick
  *	everybody	steals from local queues, reads counts that are marked (a)
  *
- * Lock order: sched.lock before gfree.lock and allg.lock; none is held across a switch.
+ * Lock order: enum rt__lock_rank (sync/sync.h); none is held across a switch.
  */
 #ifndef RT_SCHED_PRIV_H
 #define RT_SCHED_PRIV_H
@@ -69,6 +69,7 @@ extern struct rt__sched rt__sched;
 /* ---- gdeque.c; the lock that protects a deque is held ---- */
 void rt__gd_push_back(struct rt__gdeque *d, struct rt__g *const *gs, int32_t n);
 void rt__gd_push_front(struct rt__gdeque *d, struct rt__g *gp);
+struct rt__g *rt__gd_front(const struct rt__gdeque *d); /* stays there; NULL if empty */
 struct rt__g *rt__gd_pop_front(struct rt__gdeque *d);
 struct rt__g *rt__gd_pop_back(struct rt__gdeque *d);
 
@@ -180,6 +181,7 @@ void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);
 void rt__stop_locked_m(void);
 void rt__start_locked_m(struct rt__g *gp);
+void rt__m_use_mask(struct rt__m *mp, uint64_t mask);
 RT_NORETURN void rt__m_wait_with(struct rt__g *gp);
 void rt__m_stop_waiting(struct rt__g *gp);
 void rt__start_waiting_m(struct rt__g *gp);
@@ -209,7 +211,9 @@ rt__g_frames_top(struct rt__g *gp)
 {
 	return (void *)((uintptr_t)gp - rt__load_rlx(&rt__g_frames_below));
 }
-int32_t rt__allg_count(void);
+void rt__ginit(void);
+int32_t rt__allg_count(void); /* without the lost ones */
+void rt__allg_lose_others(struct rt__g *gp);
 
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */

@@ -99,6 +99,8 @@ execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
 {
 	gp->m = mp;
 	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
+	if (rt__unlikely(gp->own_mask | mp->own_mask))
+		rt__m_use_mask(mp, gp->own_mask ? gp->sigmask : rt__os.sigmask);
 	if (!inherit)
 		rt__store_rlx(&mp->p->sched_tick, mp->p->sched_tick + 1);
 	rt__gogo(gp);

@@ -38,6 +38,7 @@ rt__stackinit(size_t size, size_t tls_size)
 	while (stack / 2 < tls_size)
 		stack *= 2;
 	stacks.slot = stack + rt__os.page_size;
+	rt__lock_rank(&stacks.lock, RT_RANK_STACK);
 }
 
 /* Reserves up to *size bytes, less when the address space is limited, but not less than min. */

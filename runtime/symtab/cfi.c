@@ -526,28 +526,52 @@ eval_at(const struct rt__cfi *cfi, int32_t at, const struct rt__context *c, stru
 	return rt__expr_eval(rt__bytes_part(&b, 0, n), c, stack, initial, ret);
 }
 
+/* A function keeps its caller's registers in its own frame: below the CFA, and not below the stack
+ * pointer by more than what it has just popped. gcc's tables are wrong for the last two
+ * instructions of functions that realign the stack: rbp is said to be saved where rbp points to,
+ * but is the caller's again already. */
+#define POPPED 64
+
+struct frame {
+	const struct rt__context *c;
+	struct rt__stack stack;
+	uintptr_t cfa;
+	bool interrupted; /* a signal frame: it may be on another stack than what it interrupted */
+	bool unsure;      /* a register is not where the table says */
+};
+
 static bool
-caller_register(const struct rt__cfi *cfi, struct rule rule, const struct rt__context *c,
-		struct rt__stack stack, uintptr_t cfa, uintptr_t *value)
+saved_at(struct frame *f, uintptr_t addr, uintptr_t *value)
 {
-	uintptr_t addr = cfa + (uintptr_t)(intptr_t)rule.value;
+	uintptr_t lo = f->c->reg[RT_REG_SP] - POPPED;
+
+	if (f->interrupted || (addr >= lo && addr < f->cfa))
+		return rt__stack_word(f->stack, addr, value);
+	f->unsure = true;
+	return true;
+}
+
+static bool
+caller_register(const struct rt__cfi *cfi, struct rule rule, struct frame *f, uintptr_t *value)
+{
+	uintptr_t addr = f->cfa + (uintptr_t)(intptr_t)rule.value;
 
 	switch (rule.kind) {
 	case RULE_AT:
-		return rt__stack_word(stack, addr, value);
+		return saved_at(f, addr, value);
 	case RULE_IS:
 		*value = addr;
 		return true;
 	case RULE_REG:
 		if ((uint32_t)rule.value >= RT_NREGS)
 			return false;
-		*value = c->reg[rule.value];
+		*value = f->c->reg[rule.value];
 		return true;
 	case RULE_AT_EXPR:
-		return eval_at(cfi, rule.value, c, stack, &cfa, &addr) &&
-			rt__stack_word(stack, addr, value);
+		return eval_at(cfi, rule.value, f->c, f->stack, &f->cfa, &addr) &&
+			saved_at(f, addr, value);
 	case RULE_IS_EXPR:
-		return eval_at(cfi, rule.value, c, stack, &cfa, value);
+		return eval_at(cfi, rule.value, f->c, f->stack, &f->cfa, value);
 	default:
 		return true; /* the same, or unknown, which nobody asks for */
 	}
@@ -557,25 +581,25 @@ static enum rt__cfi_result
 apply(const struct run *r, struct rt__context *c, struct rt__stack stack)
 {
 	struct rt__context next = *c;
-	uintptr_t cfa;
+	struct frame f = {c, stack, 0, r->cie->signal, false};
 
 	if (r->row.reg[r->cie->ra_reg].kind == RULE_UNDEFINED)
 		return RT_CFI_OUTERMOST;
 	if (r->row.reg[r->cie->ra_reg].kind == RULE_SAME)
 		return RT_CFI_BAD;
 	if (r->row.cfa_kind == RULE_REG)
-		cfa = c->reg[r->row.cfa_reg] + (uintptr_t)(intptr_t)r->row.cfa_value;
+		f.cfa = c->reg[r->row.cfa_reg] + (uintptr_t)(intptr_t)r->row.cfa_value;
 	else if (r->row.cfa_kind != RULE_IS_EXPR ||
-		 !eval_at(r->cfi, r->row.cfa_value, c, stack, NULL, &cfa))
+		 !eval_at(r->cfi, r->row.cfa_value, c, stack, NULL, &f.cfa))
 		return RT_CFI_BAD;
-	next.reg[RT_REG_SP] = cfa;
+	next.reg[RT_REG_SP] = f.cfa;
 	for (int i = 0; i < RT_NREGS; i++)
 		if (r->row.reg[i].kind != RULE_SAME &&
-		    !caller_register(r->cfi, r->row.reg[i], c, stack, cfa, &next.reg[i]))
+		    !caller_register(r->cfi, r->row.reg[i], &f, &next.reg[i]))
 			return RT_CFI_BAD;
 	next.reg[RT_REG_PC] = next.reg[r->cie->ra_reg];
 	*c = next;
-	return RT_CFI_OK;
+	return f.unsure ? RT_CFI_UNSURE : RT_CFI_OK;
 }
 
 enum rt__cfi_result

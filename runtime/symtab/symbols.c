@@ -12,6 +12,7 @@
  * theirs. Lookups are linear: 2 ns for a symbol, and a report asks a hundred times at most.
  */
 #include "os/os.h"
+#include "symtab/lines.h"
 #include "symtab/symtab_priv.h"
 
 struct program {
@@ -86,6 +87,14 @@ rt__program_file(void)
 	return prog->usable ? &prog->elf : NULL;
 }
 
+const struct rt__elf *
+rt__program_file_mapped(void)
+{
+	const struct program *prog = rt__load_acq(&the_program); /* acq: as above */
+
+	return prog && prog->usable ? &prog->elf : NULL;
+}
+
 bool
 rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
 {
@@ -106,4 +115,32 @@ rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
 	bool exported;
 
 	return rt__symbol_full(pc, ret, &exported);
+}
+
+#define BATCH 64
+
+void
+rt__lines_of(const uintptr_t *pcs, int n, struct rt__line *lines)
+{
+	const struct rt__elf *elf = rt__program_file();
+	struct rt__debug_lines debug = {0};
+	uintptr_t lo, hi;
+	uint64_t addrs[BATCH];
+	struct rt__image im;
+
+	rt__text_bounds(&lo, &hi);
+	if (elf && rt__image_find(&im)) {
+		debug.line = rt__elf_section(elf, ".debug_line");
+		debug.line_str = rt__elf_section(elf, ".debug_line_str");
+		debug.str = rt__elf_section(elf, ".debug_str");
+	} else {
+		im.bias = 0;
+	}
+	for (int from = 0; from < n; from += BATCH) {
+		int count = n - from < BATCH ? n - from : BATCH;
+
+		for (int i = 0; i < count; i++)
+			addrs[i] = pcs[from + i] - im.bias;
+		rt__lines_find(&debug, lo - im.bias, addrs, count, lines + from);
+	}
 }

@@ -38,8 +38,9 @@ struct rt__symbol {
 /* The function that pc is in; false without symbols. Maps the program's file at the first call. */
 bool rt__symbol_of(uintptr_t pc, struct rt__symbol *ret);
 
+/* root/dir/file, as far as they are not NULL. Absolute, or as the compiler was given it. */
 struct rt__line {
-	const char *dir, *file; /* dir may be NULL; file is absolute then, or has no known folder */
+	const char *root, *dir, *file;
 	int line;
 };
 /* Fills lines[i] for pcs[i], file NULL where unknown, for n at once: one pass over .debug_line. */

@@ -36,6 +36,8 @@ bool rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_
 
 /* Maps it at the first call; NULL if it cannot be read or is not what runs. */
 const struct rt__elf *rt__program_file(void);
+/* The same without mapping it: NULL if nobody has asked for it yet. No system call. */
+const struct rt__elf *rt__program_file_mapped(void);
 /* Its path, as far as known. */
 const char *rt__program_path(void);
 
@@ -48,6 +50,9 @@ struct rt__image {
 };
 /* A few dozen instructions, no system call. false if the program has no headers in memory. */
 bool rt__image_find(struct rt__image *ret);
+
+/* All of the program's text. */
+void rt__text_bounds(uintptr_t *ret_lo, uintptr_t *ret_hi);
 
 /* Like rt__symbol_of, and whether other objects can name it. */
 bool rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported);

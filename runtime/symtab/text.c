@@ -28,6 +28,14 @@ rt__text_of(uintptr_t pc)
 	return RT_TEXT_NONE;
 }
 
+/* The ranges follow each other, in one segment. */
+void
+rt__text_bounds(uintptr_t *ret_lo, uintptr_t *ret_hi)
+{
+	*ret_lo = (uintptr_t)rt__text_rt0;
+	*ret_hi = (uintptr_t)rt__text_user_end;
+}
+
 static bool
 holds(const Elf64_Phdr *p, uint64_t addr, uint64_t size)
 {

@@ -17,26 +17,23 @@
 
 #define SHOWN 50 /* Go's tracebackInnerFrames and tracebackOuterFrames */
 
-/* The first are kept in order, the last in a ring. Each is where to look it up, which for a call
- * is inside the call instruction; the lowest bit of the flags says so. */
+struct frame {
+	uintptr_t pc;
+	bool is_call; /* pc is a return address: the place to look up is inside the call before it
+		       */
+};
+
+/* The first are kept in order, the last in a ring. */
 struct frames {
-	uintptr_t first[SHOWN], last[SHOWN];
-	bool first_is_call[SHOWN], last_is_call[SHOWN];
+	struct frame first[SHOWN], last[SHOWN];
 	uint64_t n;
 	bool lost; /* the last one has callers, but nobody knows which */
 };
 
-static void
-frames_add(struct frames *fs, uintptr_t pc, bool is_call)
+static struct frame *
+frame_at(struct frames *fs, uint64_t i)
 {
-	if (fs->n < SHOWN) {
-		fs->first[fs->n] = pc;
-		fs->first_is_call[fs->n] = is_call;
-	} else {
-		fs->last[fs->n % SHOWN] = pc;
-		fs->last_is_call[fs->n % SHOWN] = is_call;
-	}
-	fs->n++;
+	return i < SHOWN ? &fs->first[i] : &fs->last[i % SHOWN];
 }
 
 /* The runtime's own frames are of no interest, but for what user code has called: public names,
@@ -69,7 +66,7 @@ frames_collect(struct frames *fs, struct rt__context c, bool is_call, struct rt_
 		bool more = step == RT_STEP_EXACT || step == RT_STEP_GUESS;
 		enum rt__text caller = more ? rt__text_of(c.reg[RT_REG_PC]) : RT_TEXT_NONE;
 		if (all || is_interesting(pc, was_call, caller))
-			frames_add(fs, pc, was_call);
+			*frame_at(fs, fs->n++) = (struct frame){pc, was_call};
 	}
 	fs->lost = step == RT_STEP_LOST;
 }
@@ -109,22 +106,65 @@ origin_of(uintptr_t pc)
 	}
 }
 
+#define PATH_SIZE 512
+
+/* Appends a part to a path: "." is left out, and ".." takes the folder before it away, as long as
+ * there is one: build trees make long ways round. */
+static size_t
+path_append(char *path, size_t n, const char *part)
+{
+	while (part && *part) {
+		size_t len = 0;
+
+		while (part[len] && part[len] != '/')
+			len++;
+		bool up = len == 2 && part[0] == '.' && part[1] == '.';
+		bool after_up = n >= 2 && path[n - 1] == '.' && path[n - 2] == '.';
+		if (up && n > 0 && !after_up) {
+			while (n > 0 && path[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && part[0] == '.') && n + len + 1 < PATH_SIZE) {
+			if (n > 0)
+				path[n++] = '/';
+			__builtin_memcpy(path + n, part, len);
+			n += len;
+		}
+		part += len + (part[len] == '/');
+	}
+	path[n] = 0;
+	return n;
+}
+
+static void
+path_of(const struct rt__line *l, char *path)
+{
+	const char *first = l->root ? l->root : l->dir ? l->dir : l->file;
+	char *p = path;
+
+	if (*first == '/')
+		*p++ = '/'; /* path_append puts none in front */
+	size_t n = path_append(p, 0, l->root);
+	n = path_append(p, n, l->dir);
+	path_append(p, n, l->file);
+}
+
 /* "\t/path/file.c:12 +0x1d\n" */
 static void
 print_place(uintptr_t pc, bool is_call, uintptr_t start, const struct rt__line *l)
 {
+	char path[PATH_SIZE + 1];
 	struct rt__image im;
 
-	if (l->file && l->line > 0)
-		rt__eprintf("\t%s%s%s:%d", l->dir ? l->dir : "", l->dir ? "/" : "", l->file,
-			    l->line);
-	else if (rt__text_of(pc - is_call) == RT_TEXT_NONE)
+	if (rt__text_of(pc - is_call) == RT_TEXT_NONE)
 		return;
-	else
-		rt__eprintf("\t%s", start ? origin_of(pc - is_call) : rt__program_path());
 	if (!start && rt__image_find(&im))
 		start = im.bias;
-	rt__eprintf(" +0x%lx\n", pc - start);
+	if (l->file) {
+		path_of(l, path);
+		rt__eprintf("\t%s:%d +0x%lx\n", path, l->line, pc - start);
+	} else {
+		rt__eprintf("\t%s +0x%lx\n", origin_of(pc - is_call), pc - start);
+	}
 }
 
 static void
@@ -149,22 +189,16 @@ rt__print_frame(uintptr_t pc, bool is_call)
 }
 
 static void
-print_some(const struct frames *fs, uint64_t from, uint64_t to)
+print_some(struct frames *fs, uint64_t from, uint64_t to)
 {
 	uintptr_t where[SHOWN] = {0};
 	struct rt__line lines[SHOWN];
 
 	for (uint64_t i = from; i < to; i++)
-		where[i - from] = i < SHOWN ? fs->first[i] - fs->first_is_call[i]
-					    : fs->last[i % SHOWN] - fs->last_is_call[i % SHOWN];
+		where[i - from] = frame_at(fs, i)->pc - frame_at(fs, i)->is_call;
 	rt__lines_of(where, (int)(to - from), lines);
-	for (uint64_t i = from; i < to; i++) {
-		if (i < SHOWN)
-			print_frame(fs->first[i], fs->first_is_call[i], &lines[i - from]);
-		else
-			print_frame(fs->last[i % SHOWN], fs->last_is_call[i % SHOWN],
-				    &lines[i - from]);
-	}
+	for (uint64_t i = from; i < to; i++)
+		print_frame(frame_at(fs, i)->pc, frame_at(fs, i)->is_call, &lines[i - from]);
 }
 
 void
@@ -172,6 +206,7 @@ rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack sta
 {
 	struct frames fs;
 
+	rt__program_file(); /* unwinding through libc is better with symbols */
 	frames_collect(&fs, *c, is_call, stack, all);
 	if (fs.n == 0)
 		frames_collect(&fs, *c, is_call, stack, true);
@@ -180,6 +215,8 @@ rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack sta
 		rt__eprintf("...%lu frames elided...\n", fs.n - 2 * SHOWN);
 	if (fs.n > SHOWN)
 		print_some(&fs, fs.n > 2 * SHOWN ? fs.n - SHOWN : SHOWN, fs.n);
+	if (fs.lost)
+		rt__eprintf("...callers unknown...\n");
 }
 
 void

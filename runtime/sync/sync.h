@@ -8,22 +8,51 @@
 #define RT_SYNC_H
 
 #include "base/base.h"
+#include "proc/proc.h"
 
 /* struct rt__lock: a mutex on a futex (Drepper, "Futexes Are Tricky", mutex3; Go's lock_futex). */
 
+/* The static ones, in the order in which a thread may take them: a lock only while it holds none
+ * that comes later. */
+enum rt__lock_rank {
+	RT_RANK_SCHED,  /* sched.lock */
+	RT_RANK_ALLG,   /* the list of all Gs */
+	RT_RANK_GFREE,  /* the global list of free Gs */
+	RT_RANK_STACK,  /* arenas of stacks */
+	RT_RANK_TABLES, /* memory of the runtime's tables */
+	RT_RANKS
+};
+
+/* Gives a static lock its rank; before its first use. */
+void rt__lock_rank(struct rt__lock *l, enum rt__lock_rank rank);
+/* Around fork: all that have a rank. */
+void rt__lock_all(void);
+void rt__unlock_all(void);
+
 void rt__lock_slow(struct rt__lock *l);
 void rt__unlock_slow(struct rt__lock *l);
+
+/* In builds with assertions; not on the host, where there are no Ms. */
+#ifdef RT_LOCK_RANKS
+void rt__lock_check(const struct rt__lock *l);
+void rt__unlock_check(const struct rt__lock *l);
+#else
+#define rt__lock_check(l) ((void)0)
+#define rt__unlock_check(l) ((void)0)
+#endif
 
 static inline void
 rt__lock(struct rt__lock *l)
 {
 	if (!rt__cas_acq(&l->state, 0u, 1u)) /* pairs with the release in rt__unlock */
 		rt__lock_slow(l);
+	rt__lock_check(l);
 }
 
 static inline void
 rt__unlock(struct rt__lock *l)
 {
+	rt__unlock_check(l);
 	/* rel: publishes what the lock protects to the next holder's acquire. */
 	if (rt__xchg_rel(&l->state, 0u) == 2)
 		rt__unlock_slow(l);

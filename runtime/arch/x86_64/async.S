@@ -74,15 +74,10 @@ rt__async_enter:
 	movl	rt__xsave+RT_XSAVE_MASK(%rip), %eax
 	movl	rt__xsave+RT_XSAVE_MASK+4(%rip), %edx
 	movl	rt__xsave+RT_XSAVE_KIND(%rip), %ecx
-	cmpl	$RT_XSAVEC, %ecx
-	jb	.Lnot_xsavec
-	xsavec64 (%rsp)
-	jmp	.Lsaved
-.Lnot_xsavec:
 	cmpl	$RT_XSAVE, %ecx
 	jb	.Lfxsave
-	xorl	%ebx, %ebx			/* XSAVE reads what it updates: the header */
-	movq	%rbx, 512(%rsp)
+	movl	$0, %ebx			/* not xor: keeps the flags for ja */
+	movq	%rbx, 512(%rsp)			/* the header: neither writes all that must be 0 */
 	movq	%rbx, 520(%rsp)
 	movq	%rbx, 528(%rsp)
 	movq	%rbx, 536(%rsp)
@@ -90,7 +85,11 @@ rt__async_enter:
 	movq	%rbx, 552(%rsp)
 	movq	%rbx, 560(%rsp)
 	movq	%rbx, 568(%rsp)
+	ja	.Lxsavec
 	xsave64	(%rsp)
+	jmp	.Lsaved
+.Lxsavec:
+	xsavec64 (%rsp)
 	jmp	.Lsaved
 .Lfxsave:
 	fxsave64 (%rsp)

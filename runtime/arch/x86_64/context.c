@@ -3,6 +3,8 @@
  * Contexts from where registers have been saved: by rt__mcall on a goroutine's stack (switch.S
  * draws it), and by the kernel in a signal frame. rt__context_here is in switch.S.
  */
+#include <stddef.h>
+
 #include "arch/arch.h"
 
 enum { SAVED_R15, SAVED_R14, SAVED_R13, SAVED_R12, SAVED_RBX, SAVED_RBP, SAVED_WORDS };
@@ -39,4 +41,21 @@ rt__context_of_signal(struct rt__context *c, const void *uc)
 
 	for (int i = 0; i < RT_NREGS; i++)
 		c->reg[order_in_ucontext[i]] = regs[i];
+}
+
+/* mov $15, %rax; syscall: rt_sigreturn, to which musl has every handler return; compilers put no
+ * other meaning to these bytes. The ucontext_t is on top of the stack there. */
+const void *
+rt__context_signal_frame(const struct rt__context *c, const struct rt__code *code)
+{
+	static const uint8_t sigreturn[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+	uintptr_t pc = c->reg[RT_REG_PC], sp = c->reg[RT_REG_SP];
+	size_t size = UC_REGS + sizeof c->reg;
+
+	if (pc < code->lo || pc >= code->hi || code->hi - pc < sizeof sigreturn ||
+	    __builtin_memcmp((const void *)pc, sigreturn, sizeof sigreturn) != 0)
+		return NULL;
+	bool there = sp % 8 == 0 && sp >= code->stack_lo && sp <= code->stack_hi &&
+		code->stack_hi - sp >= size;
+	return there ? (const void *)sp : NULL;
 }

@@ -78,8 +78,8 @@ rt__mcall:
 	stmxcsr	RT_G_FPCTL(%rax)
 	fnstcw	RT_G_FPCTL+4(%rax)
 	movq	%rax, %rdi
-	.cfi_undefined %rip			/* the frames on g0 are not called from here */
 	movq	%gs:RT_M_G0_SP, %rsp
+	.cfi_undefined %rip			/* the frames on g0 are not called from here */
 	xorl	%ebp, %ebp
 	call	*%rsi
 	ud2
@@ -124,15 +124,37 @@ rt__gogo:
 	movq	%rdi, %gs:RT_M_CURG
 	ldmxcsr	RT_G_FPCTL(%rdi)
 	fldcw	RT_G_FPCTL+4(%rdi)
-	movq	RT_G_SP(%rdi), %rsp
 	movq	RT_G_PC(%rdi), %rdx
+	movq	RT_G_SP(%rdi), %rsp
+	.cfi_remember_state			/* from here on, the caller is where gp goes on */
+	.cfi_def_cfa %rsp, 48
+	.cfi_register %rip, %rdx
+	.cfi_rel_offset %r15, 0
+	.cfi_rel_offset %r14, 8
+	.cfi_rel_offset %r13, 16
+	.cfi_rel_offset %r12, 24
+	.cfi_rel_offset %rbx, 32
+	.cfi_rel_offset %rbp, 40
 	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r15
 	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r14
 	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r13
 	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
 	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
 	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbp
 	jmp	*%rdx
+	.cfi_restore_state
 
 .Lload_tp_by_syscall:
 	movq	%rdi, %rbx			/* callee-saved registers are free here */
@@ -166,6 +188,7 @@ rt__on_stack:
 	movq	%rbp, %rsp
 	popq	%rbp
 	.cfi_def_cfa %rsp, 8
+	.cfi_restore %rbp
 	ret
 	.cfi_endproc
 	.size	rt__on_stack, . - rt__on_stack

@@ -126,4 +126,8 @@ struct rt__go_regs {
 uintptr_t rt__frame_prepare_words(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
 uintptr_t rt__frame_prepare_any(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
 
+/* clone.S: clone(2); the child calls fn(arg) on `stack`. The child's id, or -errno. */
+long rt__clone(int (*fn)(void *), void *stack, long flags, void *arg, int *ptid, void *tls,
+	       int *ctid);
+
 #endif

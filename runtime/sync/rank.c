@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime's static locks, in the order in which they may be taken. fork takes all of them, so
+ * that its child finds none held by a thread that is not there; debug builds check, at each
+ * lock, that the thread holds none of a higher rank.
+ */
+#include "os/os.h"
+#include "sync/sync.h"
+
+static struct rt__lock *locks[RT_RANKS];
+
+void
+rt__lock_rank(struct rt__lock *l, enum rt__lock_rank rank)
+{
+	locks[rank] = l;
+}
+
+void
+rt__lock_all(void)
+{
+	for (int i = 0; i < RT_RANKS; i++)
+		if (locks[i])
+			rt__lock(locks[i]);
+}
+
+void
+rt__unlock_all(void)
+{
+	for (int i = RT_RANKS - 1; i >= 0; i--)
+		if (locks[i])
+			rt__unlock(locks[i]);
+}
+
+#ifdef RT_LOCK_RANKS
+static const char *const names[RT_RANKS] = {
+	[RT_RANK_SCHED] = "sched", [RT_RANK_ALLG] = "allg",     [RT_RANK_GFREE] = "gfree",
+	[RT_RANK_STACK] = "stack", [RT_RANK_TABLES] = "tables",
+};
+
+/* -1 for a lock inside of a user's object, of which there is no order, and for foreign threads,
+ * which have no place to note what they hold. */
+static int
+rank_of(const struct rt__lock *l)
+{
+	if (rt__getm() == &rt__m_foreign)
+		return -1;
+	for (int i = 0; i < RT_RANKS; i++)
+		if (locks[i] == l)
+			return i;
+	return -1;
+}
+
+void
+rt__lock_check(const struct rt__lock *l)
+{
+	uint32_t *held = &rt__getm()->locks_held;
+	int rank = rank_of(l);
+
+	if (rank < 0)
+		return;
+	if (*held >> rank) {
+		rt__eprintf("runtime: taking lock %s with lock %s held\n", names[rank],
+			    names[31 - __builtin_clz(*held)]);
+		rt__throw("lock ordering problem");
+	}
+	*held |= 1u << rank;
+}
+
+void
+rt__unlock_check(const struct rt__lock *l)
+{
+	uint32_t *held = &rt__getm()->locks_held;
+	int rank = rank_of(l);
+
+	if (rank < 0)
+		return;
+	if (!(*held >> rank & 1))
+		rt__throw("unlock of a lock that is not held");
+	*held &= ~(1u << rank);
+}
+#endif
