@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The benchmarks of yard, in the files that hold them. */
+#ifndef YARD_H
+#define YARD_H
+
+#include "bench.h"
+
+/* ---- goroutines.c ---- */
+void yield(long n, int k);
+void spawn(long n, int k);
+void ring(long n, int k);
+void skynet(long n, int k);
+void fib(long n, int k);
+void parked(long n, int k);
+
+/* ---- blocking.c ---- */
+void preempt(long n, int k);
+void preemptio(long n, int k);
+void sysread(long n, int k);
+void pipeblk(long n, int k);
+
+#endif
