@@ -14,6 +14,10 @@
 #include "os/os.h"
 #include "sched/sched.h"
 
+/* Two that the kernel does not block, and the runtime's. */
+#define BIT(sig) (1ul << ((sig)-1))
+#define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP) | BIT(RT_SIGURG))
+
 static uint64_t
 changed(int how, uint64_t old, uint64_t set)
 {
@@ -36,7 +40,7 @@ pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 		return EINVAL;
 	if (set)
 		__builtin_memcpy(&bits, set, sizeof bits);
-	bits &= ~(1ul << (RT_SIGURG - 1)); /* the runtime's */
+	bits &= ~UNBLOCKABLE;
 	long r = rt__syscall6(SYS_rt_sigprocmask, how, set ? (long)&bits : 0, (long)&was, 8, 0, 0);
 	if (r < 0)
 		return (int)-r;
