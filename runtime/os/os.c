@@ -98,7 +98,8 @@ rt__os_huge_page_size(void)
 long
 rt__os_read_file(const char *path, char *buf, size_t size)
 {
-	long fd = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)path, O_RDONLY_ | RT_O_CLOEXEC, 0, 0, 0);
+	long fd = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)path, O_RDONLY_ | RT_O_CLOEXEC, 0, 0,
+			       0);
 	size_t len = 0;
 	long n = 0;
 
