@@ -8,10 +8,12 @@
  *	rt__cpu_relax()			inside spin loops
  *	rt__sp()			about where the stack is
  *	rt__clone()			clone(2)
- *	rt__context_of_...()		registers of what was saved or interrupted (context.h)
  *	rt__async_...()			a call put into interrupted code (async.h)
  *	switch.S			rt__mcall, rt__mleave, rt__gogo, rt__on_stack, rt__go,
- *					rt__go_words, rt__go_attr, and where goroutines start
+ *					rt__go_words, rt__go_attr, rt__context_here, and where
+ *					goroutines start
+ *	context.h			registers as unwinding knows them, from what a switch or a
+ *					signal has saved; and callers of code without unwind tables
  */
 #ifndef RT_ARCH_H
 #define RT_ARCH_H

@@ -221,7 +221,7 @@ parse_cie(const struct rt__cfi *cfi, uintptr_t addr, struct cie *cie)
 	*cie = (struct cie){.encoding = PE_ABSPTR};
 	if (b.bad || id != 0 || (version != 1 && version != 3 && version != 4))
 		return false;
-	if (version == 4 && (rt__bytes_u8(&b) != sizeof(void *) || rt__bytes_u8(&b) != 0))
+	if (version == 4 && rt__bytes_u16(&b) != sizeof(void *)) /* and segments of 0 bytes */
 		return false;
 	cie->code_align = rt__bytes_uleb(&b);
 	cie->data_align = rt__bytes_sleb(&b);

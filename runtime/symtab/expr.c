@@ -243,6 +243,13 @@ divide(struct machine *m, intptr_t a, intptr_t b)
 	return (uintptr_t)(a / b);
 }
 
+/* With the sign, which C leaves to the implementation. */
+static uintptr_t
+shift_right(uintptr_t a, uintptr_t by)
+{
+	return (intptr_t)a < 0 ? ~(~a >> by) : a >> by;
+}
+
 /* a op b, b on top of the stack. Comparisons and division are signed, mod is not (libgcc, too). */
 static bool
 binary(struct machine *m, uint8_t op)
@@ -265,7 +272,7 @@ binary(struct machine *m, uint8_t op)
 		CASE(OP_MOD, b ? a % b : divide(m, 0, 0));
 		CASE(OP_SHL, b < 64 ? a << b : 0);
 		CASE(OP_SHR, b < 64 ? a >> b : 0);
-		CASE(OP_SHRA, sa >> (b < 64 ? b : 63));
+		CASE(OP_SHRA, shift_right(a, b < 64 ? b : 63));
 		CASE(OP_EQ, sa == sb);
 		CASE(OP_GE, sa >= sb);
 		CASE(OP_GT, sa > sb);

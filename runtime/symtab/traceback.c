@@ -15,7 +15,7 @@
  */
 #include "symtab/symtab_priv.h"
 
-#define SHOWN 50 /* Go's tracebackInnerFrames and tracebackOuterFrames */
+#define SHOWN 50ul /* Go's tracebackInnerFrames and tracebackOuterFrames */
 
 struct frame {
 	uintptr_t pc;
@@ -56,9 +56,10 @@ frames_collect(struct frames *fs, struct rt__context c, bool is_call, struct rt_
 	       bool all)
 {
 	enum rt__step step = RT_STEP_EXACT;
+	uintptr_t left = (stack.hi - stack.lo) / sizeof(uintptr_t) + 16; /* no frame is smaller */
 
 	fs->n = 0;
-	while (step == RT_STEP_EXACT || step == RT_STEP_GUESS) {
+	while ((step == RT_STEP_EXACT || step == RT_STEP_GUESS) && left-- > 0) {
 		uintptr_t pc = c.reg[RT_REG_PC];
 		bool was_call = is_call;
 

@@ -5,9 +5,9 @@
  * are followed (arch/CPU/caller.c), and where that fails, the stack is searched for a
  * return address.
  *
- * RT_STEP_EXACT is a promise: the tables said so, the stack has grown, and the caller is in the
- * program's text or was interrupted. What rests on anything else is RT_STEP_GUESS, and so is all
- * that follows it: exact from there, but from a guess.
+ * RT_STEP_EXACT is a promise: the tables said so, the stack has grown, and the return address is
+ * behind a call in the program's text, or the caller was interrupted. What rests on anything else
+ * is RT_STEP_GUESS, and so is all that follows it: exact from there, but from a guess.
  *
  * Nothing is kept between calls, so signal handlers and any number of threads may unwind. Symbols
  * help with guesses, but only once somebody else has mapped them.
@@ -37,25 +37,56 @@ code_around(uintptr_t where, struct rt__stack stack)
 	return code;
 }
 
-/* Whether the caller makes sense, and if so, whether it was calling or interrupted. */
+/* Where a caller goes on. */
+enum site { SITE_CALL, SITE_SIGRETURN, SITE_OTHER, SITE_NONE };
+
+/* musl's handlers return to code that was not called, though it looks like it. */
+static enum site
+site_of(const struct rt__context *c, struct rt__stack stack)
+{
+	struct rt__code code = {.stack_lo = stack.lo, .stack_hi = stack.hi};
+	uintptr_t pc = c->reg[RT_REG_PC], target;
+
+	rt__text_bounds(&code.lo, &code.hi);
+	if (rt__text_of(pc) == RT_TEXT_LIBC && rt__context_signal_frame(c, &code))
+		return SITE_SIGRETURN;
+	if (rt__is_return_address(&code, pc, &target))
+		return SITE_CALL;
+	return rt__text_of(pc - 1) != RT_TEXT_NONE ? SITE_OTHER : SITE_NONE;
+}
+
+/* Makes next the context, if it makes sense. */
 static enum rt__step
 accept(struct rt__context *c, bool *is_call, struct rt__stack stack, const struct rt__context *next,
-       bool signal, enum rt__step step)
+       enum rt__step step)
 {
 	uintptr_t sp = c->reg[RT_REG_SP], next_sp = next->reg[RT_REG_SP];
-	uintptr_t pc = next->reg[RT_REG_PC];
 	bool grows = next_sp > sp || (next_sp == sp && !*is_call);
-	bool inside = next_sp > stack.lo && next_sp <= stack.hi;
 
-	if (!signal && pc == 0)
+	if (next->reg[RT_REG_PC] == 0)
 		return RT_STEP_OUTERMOST;
-	/* A handler on a signal stack has interrupted what is on another. */
-	if (inside ? !grows : !signal)
-		return RT_STEP_LOST;
-	if (!signal && rt__text_of(pc - 1) == RT_TEXT_NONE)
+	enum site site = site_of(next, stack);
+	if (!grows || next_sp > stack.hi || site == SITE_NONE)
 		return RT_STEP_LOST;
 	*c = *next;
-	*is_call = !signal;
+	/* The instruction before it belongs to another function. */
+	*is_call = site != SITE_SIGRETURN;
+	return site == SITE_OTHER ? RT_STEP_GUESS : step;
+}
+
+/* The same for what was interrupted by the frame of c: at any instruction, and when handlers have a
+ * stack of their own, on another. There, stack.lo to stack.hi ends it at the next step. */
+static enum rt__step
+accept_interrupted(struct rt__context *c, bool *is_call, struct rt__stack stack,
+		   const struct rt__context *next, enum rt__step step)
+{
+	uintptr_t sp = c->reg[RT_REG_SP], next_sp = next->reg[RT_REG_SP];
+	bool inside = next_sp > stack.lo && next_sp <= stack.hi;
+
+	if (inside ? next_sp <= sp : sp <= stack.lo || sp > stack.hi)
+		return RT_STEP_LOST; /* a loop */
+	*c = *next;
+	*is_call = false;
 	return step;
 }
 
@@ -92,14 +123,14 @@ guess(struct rt__context *c, bool *is_call, struct rt__stack stack)
 
 	if (uc) {
 		rt__context_of_signal(&next, uc);
-		return accept(c, is_call, stack, &next, true, RT_STEP_EXACT);
+		return accept_interrupted(c, is_call, stack, &next, RT_STEP_EXACT);
 	}
 	enum rt__caller found = rt__context_caller(&next, &code);
 	if (found == RT_CALLER_NONE)
 		return RT_STEP_OUTERMOST;
 	if (found == RT_CALLER_UNKNOWN && !search(&code, &next))
 		return RT_STEP_LOST;
-	return accept(c, is_call, stack, &next, false, RT_STEP_GUESS);
+	return accept(c, is_call, stack, &next, RT_STEP_GUESS);
 }
 
 /* A jump to nowhere: if it was a call, the return address is on top of the stack. */
@@ -116,11 +147,11 @@ from_nowhere(struct rt__context *c, bool *is_call, struct rt__stack stack)
 		return RT_STEP_LOST;
 	next.reg[RT_REG_PC] = word;
 	next.reg[RT_REG_SP] += sizeof word;
-	return accept(c, is_call, stack, &next, false, RT_STEP_GUESS);
+	return accept(c, is_call, stack, &next, RT_STEP_GUESS);
 }
 
-static enum rt__step
-step(struct rt__context *c, bool *is_call, struct rt__stack stack)
+enum rt__step
+rt__unwind(struct rt__context *c, bool *is_call, struct rt__stack stack)
 {
 	uintptr_t where = c->reg[RT_REG_PC] - *is_call;
 	struct rt__context next = *c;
@@ -133,9 +164,10 @@ step(struct rt__context *c, bool *is_call, struct rt__stack stack)
 		return guess(c, is_call, stack);
 	switch (rt__cfi_step(&im.cfi, where, &next, stack, &signal)) {
 	case RT_CFI_OK:
-		return accept(c, is_call, stack, &next, signal, RT_STEP_EXACT);
+		return signal ? accept_interrupted(c, is_call, stack, &next, RT_STEP_EXACT)
+			      : accept(c, is_call, stack, &next, RT_STEP_EXACT);
 	case RT_CFI_UNSURE:
-		return accept(c, is_call, stack, &next, signal, RT_STEP_GUESS);
+		return accept(c, is_call, stack, &next, RT_STEP_GUESS);
 	case RT_CFI_OUTERMOST:
 		return RT_STEP_OUTERMOST;
 	case RT_CFI_NONE:
@@ -143,20 +175,4 @@ step(struct rt__context *c, bool *is_call, struct rt__stack stack)
 	default:
 		return RT_STEP_LOST;
 	}
-}
-
-enum rt__step
-rt__unwind(struct rt__context *c, bool *is_call, struct rt__stack stack)
-{
-	enum rt__step result = step(c, is_call, stack);
-
-	/* Where handlers return to was not called, though it looks like it: the instruction before
-	 * it belongs to another function. */
-	if (*is_call && rt__text_of(c->reg[RT_REG_PC]) == RT_TEXT_LIBC) {
-		struct rt__code code = {.stack_lo = stack.lo, .stack_hi = stack.hi};
-
-		rt__text_bounds(&code.lo, &code.hi);
-		*is_call = rt__context_signal_frame(c, &code) == NULL;
-	}
-	return result;
 }

@@ -155,8 +155,10 @@ static jmp_buf env;
 NOINLINE static void
 jump(int n)
 {
-	if (n == sink - sink)
+	if (n == 0)
 		longjmp(env, 1);
+	if (sink == -1)
+		return;
 	jump(n - 1);
 	sink++;
 }
@@ -213,6 +215,7 @@ static int depth;
 static struct rt__context before;
 static struct rt__stack bounds;
 static long steps, frames, guesses, unsure, elsewhere, wrong, shown;
+static bool has_symbols; /* guesses are better with them, and good without */
 
 static void
 report(const struct rt__context *at, const struct rt__context *c, int level, const char *what)
@@ -220,7 +223,7 @@ report(const struct rt__context *at, const struct rt__context *c, int level, con
 	struct rt__symbol sym = {"?", 0};
 
 	wrong++;
-	if (shown++ > 10)
+	if (!has_symbols || shown++ > 10)
 		return;
 	rt__symbol_of(at->reg[RT_REG_PC], &sym);
 	fprintf(stderr,
@@ -319,12 +322,12 @@ run_stepped(int argc, char **argv)
 	static char altstack[64 << 10];
 	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof altstack};
 	struct sigaction sa = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	struct rt__symbol sym; /* guesses are better with symbols, and good without */
-	bool has_symbols = rt__symbol_of((uintptr_t)run_stepped, &sym);
+	struct rt__symbol sym;
 	int want = samples(5);
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	(void)argv;
+	has_symbols = rt__symbol_of((uintptr_t)run_stepped, &sym);
 	bounds = (struct rt__stack){here - (200 << 10), here};
 	CHECK(sigaltstack(&ss, NULL) == 0);
 	CHECK(sigaction(SIGTRAP, &sa, NULL) == 0);
@@ -335,7 +338,7 @@ run_stepped(int argc, char **argv)
 	if (argc > 0)
 		printf("%ld steps, %ld elsewhere, %ld frames, %ld guessed\n", steps, elsewhere,
 		       frames, guesses);
-	if (wrong > 0)
+	if (wrong > 0 && (has_symbols || wrong > steps / 200))
 		fprintf(stderr, "%ld of %ld steps were unwound wrong\n", wrong, steps);
 	CHECK(unsure <= 4); /* aligned() is called twice */
 	CHECK(wrong <= (has_symbols ? 0 : steps / 200));

@@ -575,16 +575,14 @@ rt__is_return_address(const struct rt__code *code, uintptr_t addr, uintptr_t *re
 	*ret_target = 0;
 	if (addr <= code->lo || addr > code->hi)
 		return false;
-	for (unsigned n = 2; n <= 8 && n <= addr - code->lo; n++) {
-		if (!rt__insn_decode(end - n, end, &in) || in.length != n || in.map != 0)
-			continue;
-		if (in.op == 0xe8) {
-			*ret_target = addr + (uintptr_t)in.imm;
-			return true;
-		}
-		if (in.op == 0xff && (in.reg & 7) == 2)
-			return true;
+	if (addr - code->lo >= 5 && end[-5] == 0xe8 && rt__insn_decode(end - 5, end, &in)) {
+		*ret_target = addr + (uintptr_t)in.imm;
+		return true;
 	}
+	for (unsigned n = 2; n <= 8 && n <= addr - code->lo; n++)
+		if (rt__insn_decode(end - n, end, &in) && in.length == n && in.map == 0 &&
+		    in.op == 0xff && (in.reg & 7) == 2)
+			return true;
 	return false;
 }
 

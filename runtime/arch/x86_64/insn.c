@@ -131,13 +131,17 @@ opcode(struct cursor *c, struct prefixes *pre, struct rt__insn *in)
 	in->op = op;
 	if (in->map > 3 || (vector && in->map == 0))
 		return '-';
-	char kind = in->map == 0 ? one_byte[op]
-		: in->map == 1   ? two_bytes[op]
-		: in->map == 2   ? 'm'
-				 : 'b';
+	char kind = 'b'; /* 0f 3a */
+	if (in->map == 0)
+		kind = one_byte[op];
+	else if (in->map == 1)
+		kind = two_bytes[op];
+	else if (in->map == 2)
+		kind = 'm';
 	if (vector) {
 		in->map |= RT_INSN_VEX;
-		return kind == 'b' || op == 0x77 ? kind : 'm';
+		if (kind != 'b' && op != 0x77)
+			kind = 'm';
 	}
 	return kind;
 }
