@@ -144,7 +144,7 @@ others_run(const struct rt__ps *ps)
  * reach everybody, since others may write the same words; a goroutine that runs on is shown
  * without its stack.
  *
- * In a child of fork or vfork the other threads do not exist, or are the parent's.
+ * In a child of vfork, the goroutines are the parent's.
  */
 static void
 freeze_the_world(void)
@@ -153,7 +153,7 @@ freeze_the_world(void)
 	struct rt__m *mp = rt__getm();
 
 	if (rt__load_rlx(&rt__sched.stage) != (uint32_t)RT_STAGE_FULL ||
-	    (mp != &rt__m_foreign && mp->tid != rt__os_gettid()))
+	    (mp != &rt__m_foreign && !is_alive(mp->tid)))
 		return;
 	for (int round = 0; round < FREEZE_ROUNDS; round++) {
 		rt__store_rlx(&rt__sched.stopwait, INT32_MAX);
