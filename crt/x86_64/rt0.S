@@ -11,12 +11,15 @@
  */
 	.section .note.GNU-stack,"",@progbits
 
-/* What tells a program of ours from others, for rtinspect: ABI version, size of an init record. */
+/* What tells a program of ours from others, for rtinspect: ABI version, size of an init record,
+ * distance from there to rt__layout (sched/layout.h), which debuggers start from. */
 	.section .note.rt0,"aR",@note
 	.balign	4
-	.long	4, 8, 1
+	.long	4, 12, 1
 	.asciz	"rt0"
 	.long	1, 20
+	.hidden	rt__layout
+	.long	rt__layout - .
 
 /* lld can INSERT (rt0.ld) only next to an output section that the link really has. */
 	.section .rodata,"aR",@progbits

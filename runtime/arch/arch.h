@@ -11,7 +11,7 @@
  *	rt__context_of_...()		registers of what was saved or interrupted (context.h)
  *	rt__async_...()			a call put into interrupted code (async.h)
  *	switch.S			rt__mcall, rt__mleave, rt__gogo, rt__on_stack, rt__go,
- *					rt__go_words, and where goroutines start
+ *					rt__go_words, rt__go_attr, and where goroutines start
  */
 #ifndef RT_ARCH_H
 #define RT_ARCH_H

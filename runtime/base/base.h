@@ -20,6 +20,9 @@
 #define rt__likely(x) __builtin_expect(!!(x), 1)
 #define rt__unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Behind a last call that may wait: it is not made a jump, and a traceback shows who called. */
+#define rt__stay() __asm__ volatile("" : : : "memory")
+
 #define RT_CACHE_LINE 64
 /* Large zeroed data behind all other (rt0.ld), so that the small variables share their pages. */
 #define RT_COLD_BSS __attribute__((section(".bss.rt0_cold")))
@@ -46,6 +49,7 @@ size_t rt__vformat(char *buf, size_t size, const char *fmt, va_list ap);
 
 /* Prints to stderr with one write(2), at most 1 KiB of text. Defined in os/. */
 void rt__eprintf(const char *fmt, ...) RT_PRINTF(1, 2);
+void rt__eprint(const char *s, size_t n);
 
 /* A broken invariant of the runtime: "fatal error: MSG" and exit status 2, as Go's throw. */
 RT_NORETURN void rt__throw(const char *msg);
@@ -75,11 +79,23 @@ struct rt__debug {
 	int no_xsave;        /* save vector state as on CPUs without XSAVE: SSE only */
 	int no_xsavec;       /* ... without XSAVEC */
 	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
+	int stackuse;        /* measure how deep goroutines go, and print it at exit */
 };
 extern struct rt__debug rt__debug;
 
 typedef void rt__complain_fn(const char *item, size_t len, const char *why);
 void rt__debug_parse(struct rt__debug *d, const char *text, rt__complain_fn *complain);
+
+/* RTTRACEBACK, what reports show: nothing; the goroutine that failed; all; with what is the
+ * runtime's; and SIGABRT at the end. False if the text is none of them. */
+enum rt__traceback {
+	RT_TRACEBACK_NONE,
+	RT_TRACEBACK_SINGLE,
+	RT_TRACEBACK_ALL,
+	RT_TRACEBACK_SYSTEM,
+	RT_TRACEBACK_CRASH,
+};
+bool rt__traceback_parse(const char *text, enum rt__traceback *ret);
 
 /* Parses a decimal number that fills len bytes; false when it is none or does not fit int32_t. */
 bool rt__parse_int32(const char *s, size_t len, int32_t *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Parsing of RTDEBUG and of numbers in the environment. Pure: no system calls, no state but d. */
+/* Parsing of RTDEBUG, of RTTRACEBACK and of numbers in the environment. Pure: no system calls, no
+ * state but d. */
 #include "base/base.h"
 
 struct rt__debug rt__debug;
@@ -15,6 +16,7 @@ static const struct key {
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
+	{"stackuse", offsetof(struct rt__debug, stackuse)},
 };
 
 size_t
@@ -98,4 +100,22 @@ rt__debug_parse(struct rt__debug *d, const char *text, rt__complain_fn *complain
 			parse_item(d, text, len, complain);
 		text += len + (text[len] == ',');
 	}
+}
+
+bool
+rt__traceback_parse(const char *text, enum rt__traceback *ret)
+{
+	static const char *const names[][2] = {
+		[RT_TRACEBACK_NONE] = {"none", "0"},       [RT_TRACEBACK_SINGLE] = {"single", ""},
+		[RT_TRACEBACK_ALL] = {"all", "1"},         [RT_TRACEBACK_SYSTEM] = {"system", "2"},
+		[RT_TRACEBACK_CRASH] = {"crash", "crash"},
+	};
+
+	for (size_t i = 0; i < RT_ARRAY_LEN(names); i++) {
+		if (rt__strcmp(text, names[i][0]) == 0 || rt__strcmp(text, names[i][1]) == 0) {
+			*ret = (enum rt__traceback)i;
+			return true;
+		}
+	}
+	return false;
 }

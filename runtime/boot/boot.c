@@ -85,9 +85,11 @@ schedinit(void)
 	rt__mallocinit();
 	rt__m0_init(rt__libc_first_tid());
 	rt__mcommoninit(&rt__m0);
+	rt__crash_init();
 	rt__goargs();
 	rt__goenvs();
 	rt__os_check_fds();
+	rt__signals_init();
 	rt__gcinit();
 	int32_t procs = rt__env.gomaxprocs ? rt__env.gomaxprocs : default_procs();
 	if (rt__procresize(procs))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GOMAXPROCS, RTDEBUG and RTSTACK. What is wrong in one of them is ignored, and said once, on
- * stderr, by the initializer of the package `runtime`: not where it is read, when half the
+ * GOMAXPROCS, RTDEBUG, RTSTACK and RTTRACEBACK. What is wrong in one of them is ignored, and said
+ * once, on stderr, by the initializer of the package `runtime`: not where it is read, when half the
  * runtime is not there yet. A program that runs with more rights than its user (AT_SECURE)
  * reads none of them.
  */
@@ -10,6 +10,7 @@
 #include <rt/rt.h>
 
 #include "os/os.h"
+#include "sched/sched.h"
 #include "stack/stack.h"
 
 struct rt__env rt__env;
@@ -80,9 +81,24 @@ parse_procs(const char *text)
 	return n < RT_MAXPROCS ? n : RT_MAXPROCS;
 }
 
+/* A process with more rights than its user keeps its insides to itself. */
+static void
+init_traceback(void)
+{
+	const char *text = setting("RTTRACEBACK");
+	enum rt__traceback level = RT_TRACEBACK_SINGLE;
+
+	if (rt__args.secure)
+		level = RT_TRACEBACK_NONE;
+	else if (!text || !rt__traceback_parse(text, &level))
+		return;
+	rt__traceback_init(level);
+}
+
 void
 rt__goenvs(void)
 {
+	init_traceback();
 	rt__env.gomaxprocs = parse_procs(setting("GOMAXPROCS"));
 }
 
@@ -107,6 +123,8 @@ RT_INIT(runtime)
 	const char *debug = setting("RTDEBUG");
 	const char *procs = setting("GOMAXPROCS");
 	const char *stack = setting("RTSTACK");
+	const char *traceback = setting("RTTRACEBACK");
+	enum rt__traceback level;
 	struct rt__debug unused;
 
 	if (debug)
@@ -115,4 +133,8 @@ RT_INIT(runtime)
 		rt__eprintf("runtime: ignoring GOMAXPROCS=%s: not a positive number\n", procs);
 	if (stack && *stack && rt__env_stack_size() == 0)
 		rt__eprintf("runtime: ignoring RTSTACK=%s: not a size from 16K to 1G\n", stack);
+	if (traceback && !rt__traceback_parse(traceback, &level))
+		rt__eprintf("runtime: ignoring RTTRACEBACK=%s: not none, single, all, system or "
+			    "crash\n",
+			    traceback);
 }

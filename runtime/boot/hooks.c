@@ -12,6 +12,8 @@ const struct rt__hooks rt__hooks = {
 	.thread_start = rt__thread_start,
 	.thread_exit = rt__thread_exit,
 	.foreign_threads = rt__foreign_threads,
+	.signal_take = rt__signal_take,
+	.signal_chain = rt__signal_chain,
 	.run_finis = rt__run_finis,
 	.explain_init = rt__explain_init,
 };

@@ -23,6 +23,7 @@ static struct {
 	const struct rt__init_hook *hook;
 	bool in_fini;
 	int64_t start_ns;
+	int32_t *scratch; /* for searches of the graph by who must not allocate: a report */
 } init = {.current = -1};
 
 /* ---- what is wrong with a table ---- */
@@ -83,6 +84,7 @@ rt__init_load(void)
 
 	if (e != RT_INIT_OK)
 		report(e, &problem);
+	init.scratch = scratch();
 }
 
 /* ---- running ---- */
@@ -173,7 +175,6 @@ run_levels(int last)
 
 	if (init.current >= 0) {
 		rt__eprintf("runtime: initialization was entered again\n");
-		rt__explain_init(rt__getg());
 		rt__throw("recursive call during initialization - linker skew");
 	}
 	while (init.done < g->norder && g->packages[g->order[init.done]].level <= last) {
@@ -222,7 +223,7 @@ rt__explain_init(const struct rt__g *gp)
 		return;
 	rt__eprintf("initializing package %s\n\t%s:%u\n", g->packages[init.current].name,
 		    init.hook->file, init.hook->line);
-	int32_t n = rt__init_find_importers(g, init.current, path, PATH_MAX_LEN, scratch());
+	int32_t n = rt__init_find_importers(g, init.current, path, PATH_MAX_LEN, init.scratch);
 	for (int32_t i = 1; i < n; i++) {
 		const struct rt__package *p = &g->packages[path[i]];
 

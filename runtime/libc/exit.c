@@ -51,5 +51,7 @@ exit(int status)
 	}
 	if (__stdio_exit)
 		__stdio_exit();
+	rt__stackuse_print();
+	rt__crash_wait(); /* who panics on another thread has its say, and ends the process */
 	_Exit(status);
 }

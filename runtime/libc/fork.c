@@ -41,8 +41,8 @@ MUSL_WEAK void __tl_unlock(void);
 #define LOCKS(X)                                                                                   \
 	X(at_quick_exit)                                                                           \
 	X(atexit)                                                                                  \
-	X(dlerror) X(gettext) X(locale) X(random) X(sem_open) X(stdio_ofl) X(syslog) X(timezone)   \
-		X(bump)
+	X(dlerror)                                                                                 \
+	X(gettext) X(locale) X(random) X(sem_open) X(stdio_ofl) X(syslog) X(timezone) X(bump)
 #define DECLARE(name) extern MUSL_WEAK volatile int *const __##name##_lockptr;
 LOCKS(DECLARE)
 extern MUSL_WEAK volatile int *const __vmlock_lockptr;

@@ -31,4 +31,10 @@ extern int rt__foreign_count; /* (a) threads that the program made itself */
 void rt__run_ctors(void);
 void rt__run_dtors(void);
 
+/* sigaction.c: sets the handlers of signal/. */
+void rt__signals_init(void);
+/* See rt__hooks. */
+void rt__signal_take(int sig, void (*handler)(int sig, void *info, void *uc));
+bool rt__signal_chain(int sig, void *info, void *uc);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "libc/musl.h"
 #include "os/os.h"
+#include "sched/sched.h"
 
 MUSL_HIDDEN void __lock(volatile int *);
 MUSL_HIDDEN void __unlock(volatile int *);
@@ -64,21 +65,18 @@ gettid(void)
 	return rt__os_gettid();
 }
 
+/*
+ * By default, where it happened is printed before SIGABRT kills; not by its handler, which would
+ * lie between in the core file. Nor if it is ignored: the program has said that it is no news.
+ */
 void
 abort(void)
 {
-	struct {
-		void (*handler)(int);
-		unsigned long flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} dfl = {SIG_DFL, 0, NULL, 0};
-	uint64_t abrt = 1ul << (SIGABRT - 1);
+	struct sigaction sa;
 
+	if (sigaction(SIGABRT, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
+		rt__crash_abort();
 	raise(SIGABRT);
 	/* Blocked, ignored, or handled and returned: now it is not. */
-	rt__syscall6(SYS_rt_sigaction, SIGABRT, (long)&dfl, 0, 8, 0, 0);
-	rt__syscall3(SYS_tkill, rt__os_gettid(), SIGABRT, 0);
-	rt__syscall6(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&abrt, 0, 8, 0, 0);
-	__builtin_trap();
+	rt__os_die_of_signal(SIGABRT);
 }

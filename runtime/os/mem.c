@@ -4,9 +4,9 @@
 #include "os/sysnum.h"
 
 static void *
-reserve(size_t size, long flags)
+reserve(void *at, size_t size, long flags)
 {
-	long p = rt__syscall6(SYS_mmap, 0, (long)size, RT_PROT_READ | RT_PROT_WRITE,
+	long p = rt__syscall6(SYS_mmap, (long)at, (long)size, RT_PROT_READ | RT_PROT_WRITE,
 			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE | flags, -1, 0);
 
 	return p < 0 && p > -4096 ? NULL : (void *)p;
@@ -15,13 +15,19 @@ reserve(size_t size, long flags)
 void *
 rt__os_reserve(size_t size)
 {
-	return reserve(size, 0);
+	return reserve(NULL, size, 0);
 }
 
 void *
 rt__os_reserve_stack(size_t size)
 {
-	return reserve(size, RT_MAP_GROWSDOWN);
+	return reserve(NULL, size, RT_MAP_GROWSDOWN);
+}
+
+bool
+rt__os_reserve_again(void *p, size_t size)
+{
+	return reserve(p, size, RT_MAP_FIXED) != NULL;
 }
 
 static size_t
@@ -63,6 +69,48 @@ rt__os_guard(void *p, size_t size)
 		rt__store_rlx(&rt__os.madvise_guard, false); /* an older kernel: do not ask again */
 	}
 	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_NONE);
+}
+
+/* One advice for all of n ranges, in one call: how many the kernel has done. */
+static int
+advise_many(const struct rt__range *r, int n, int advice)
+{
+	if (!rt__load_rlx(&rt__os.madvise_many))
+		return 0;
+	long bytes = rt__syscall6(RT_SYS_process_madvise, RT_PIDFD_SELF, (long)r, n, advice, 0, 0);
+	int done = 0;
+	for (; done < n && bytes >= (long)r[done].size; done++)
+		bytes -= (long)r[done].size;
+	if (done == 0) /* the kernel cannot, or may not: EBADF, EPERM, ENOSYS */
+		rt__store_rlx(&rt__os.madvise_many, false);
+	return done;
+}
+
+int
+rt__os_guard_each(const struct rt__range *r, int n, int *err)
+{
+	bool many = n > 1 && rt__load_rlx(&rt__os.madvise_guard);
+
+	*err = 0;
+	for (int i = many ? advise_many(r, n, RT_MADV_GUARD_INSTALL) : 0; i < n; i++) {
+		*err = rt__os_guard(r[i].p, r[i].size);
+		if (*err)
+			return i;
+	}
+	return n;
+}
+
+void
+rt__os_release_each(const struct rt__range *r, int n)
+{
+	for (int i = n > 1 ? advise_many(r, n, RT_MADV_DONTNEED) : 0; i < n; i++)
+		rt__syscall3(SYS_madvise, (long)r[i].p, (long)r[i].size, RT_MADV_DONTNEED);
+}
+
+bool
+rt__os_resident(void *p, size_t size, uint8_t *ret)
+{
+	return rt__syscall3(SYS_mincore, (long)p, (long)size, (long)ret) == 0;
 }
 
 int

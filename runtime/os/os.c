@@ -49,7 +49,7 @@ rt__osinit(const struct rt__args *args)
 {
 	rt__os.ncpu = count_cpus();
 	rt__os.page_size = args->page_size;
-	rt__os.madvise_guard = !rt__debug.no_guard;
+	rt__os.madvise_guard = rt__os.madvise_many = !rt__debug.no_guard;
 	rt__has_fsgsbase = (args->hwcap2 & RT_HWCAP2_FSGSBASE) && !rt__debug.no_fsgsbase;
 	rt__os.sigmask = rt__os_get_sigmask();
 	for (size_t i = 0; args->random16 && i < sizeof rt__os.random; i++)

@@ -35,6 +35,7 @@ struct rt__os {
 	int ncpu;           /* CPUs in the affinity mask, at least 1 */
 	size_t page_size;   /* bytes */
 	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
+	bool madvise_many;  /* so is process_madvise on ourselves (6.15) */
 	bool started;       /* the main goroutine runs */
 	uint64_t sigmask;   /* the signal mask that the process was started with */
 	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
@@ -66,25 +67,8 @@ size_t rt__os_huge_page_size(void);
 #define RT_SIGSYNCCALL 34
 #define RT_SIGSET_LIBC (7ul << 31)
 
+/* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
 #define RT_SIGURG 23
-#define RT_SA_ONSTACK 0x08000000ul
-#define RT_SA_RESTART 0x10000000ul
-
-/* The kernel's struct sigaction. */
-struct rt__ksigaction {
-	uintptr_t handler;
-	unsigned long flags;
-	uintptr_t restorer;
-	uint64_t mask;
-};
-
-/* Installs a handler of the runtime, which runs with all signals blocked; what was there before
- * goes to *old, which may be NULL. flags: RT_SA_*. info and uc are the kernel's. */
-typedef void rt__sighandler(int sig, void *info, void *uc);
-int rt__os_sigaction(int sig, rt__sighandler *fn, unsigned long flags, struct rt__ksigaction *old);
-
-/* Gives this thread a stack for handlers; NULL takes it away. */
-int rt__os_sigaltstack(void *stack, size_t size);
 
 /* Sends a signal to a thread of this process. */
 int rt__os_tgkill(int tid, int sig);
@@ -94,6 +78,31 @@ int rt__os_tgkill(int tid, int sig);
 void rt__os_set_sigmask(uint64_t mask);
 uint64_t rt__os_block_signals(void);
 uint64_t rt__os_get_sigmask(void);
+
+/* ---- throw.c; see base.h for the rest ---- */
+
+/* Called by rt__throw in place of what it does itself, once set; does not return. */
+extern void (*rt__on_throw)(const char *msg);
+
+/* From now on, what this M prints is collected and written a block at a time; or is written, and
+ * everything after it at once again. One M at a time. */
+void rt__eprint_collect(bool on);
+
+/* ---- signal_stack.c ---- */
+
+/* How large a stack the handlers of this runtime need. */
+size_t rt__os_signal_stack_size(void);
+/* Gives the calling thread one: 0 or -errno. */
+int rt__os_sigaltstack(void *stack, size_t size);
+
+/* ---- probe.c ---- */
+
+/* Whether the eight bytes around p can be read; how many can from p on, by pages, at most max. */
+bool rt__os_readable(uintptr_t p);
+size_t rt__os_readable_bytes(uintptr_t p, size_t max);
+
+/* Ends the process by the default action of the signal. */
+RT_NORETURN void rt__os_die_of_signal(int sig);
 
 /* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
 
@@ -140,8 +149,25 @@ size_t rt__os_stack_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
- * mprotect where the kernel has not got it. */
+ * mprotect where the kernel has not got it: then -ENOMEM means too many mappings. */
 int rt__os_guard(void *p, size_t size);
+/* What the calls below take many of: the kernel's struct iovec. */
+struct rt__range {
+	void *p;
+	size_t size;
+};
+#define RT_RANGES_MAX 64
+/* Guards the first ranges of at most RT_RANGES_MAX, and returns how many; what stopped it is in
+ * *err. One system call where the kernel can do it (Linux 6.15). */
+int rt__os_guard_each(const struct rt__range *r, int n, int *err);
+/* Gives the memory of at most RT_RANGES_MAX ranges back. They stay reserved, and read as zeros; so
+ * do the guards beside them. Locked memory (mlockall) stays what it was. */
+void rt__os_release_each(const struct rt__range *r, int n);
+/* Whether each page of a range has memory, in bit 0 of a byte for each; false: cannot be told. */
+bool rt__os_resident(void *p, size_t size, uint8_t *ret);
+/* Makes a range that rt__os_reserve returned what it was then: no pages, no guards, no page tables.
+ * False, and nothing has changed, if the kernel refuses. */
+bool rt__os_reserve_again(void *p, size_t size);
 int rt__os_protect_readonly(void *p, size_t size);
 /* Maps a whole file, read-only; NULL if that is not possible or there is nothing in it. */
 const void *rt__os_map_file(const char *path, size_t *ret_size);

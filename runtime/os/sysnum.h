@@ -13,6 +13,8 @@
 #define RT_MAP_ANONYMOUS 0x20
 #define RT_MAP_GROWSDOWN 0x0100
 #define RT_MAP_NORESERVE 0x4000
+#define RT_MAP_FIXED 0x10
+#define RT_MADV_DONTNEED 4
 #define RT_MADV_NOHUGEPAGE 15
 #define RT_MADV_GUARD_INSTALL 102
 
@@ -23,16 +25,21 @@
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
 
+#define RT_POLLOUT 4
+
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
 
 #define RT_SIG_BLOCK 0
 #define RT_SIG_SETMASK 2
-#define RT_SS_DISABLE 2
-#define RT_SA_SIGINFO 4
-#define RT_SA_RESTORER 0x04000000
 
+#define RT_SYS_process_madvise 440
+#define RT_PIDFD_SELF (-10000) /* Linux 6.15 */
+
+#define RT_ESRCH 3
 #define RT_EINTR 4
+#define RT_EAGAIN 11
+#define RT_EFAULT 14
 #define RT_EINVAL 22
 
 #endif

@@ -19,6 +19,7 @@
 #include "arch/arch.h"
 #include "base/base.h"
 
+struct rt__arena;
 struct rt__m;
 struct rt__p;
 
@@ -45,8 +46,12 @@ struct rt__stack {
 	uintptr_t lo, hi; /* usable bytes: [lo, hi); the guard lies below lo */
 };
 
-/* Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that
- * did little costs one page. A G is reused and never freed, so a stale pointer to one is safe. */
+/*
+ * Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that did
+ * little costs one page. A G is reused and never unmapped, so a stale pointer to one is safe: what
+ * it finds is this G, dead or used again, or zeros, when the memory of a dead one was given back
+ * (sched/gfree.c).
+ */
 struct rt__g {
 	/* The first line: all that the scheduler looks at when it picks a goroutine and runs it. */
 	uintptr_t sp;    /* (!) saved stack pointer */
@@ -56,6 +61,7 @@ struct rt__g {
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
 	bool own_mask;          /* its signal mask is not the process's */
+	uint8_t stack_class;    /* (c) stack/stack.h; 0 is the ordinary size */
 	struct rt__m *m;        /* M that runs it now */
 	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
 	uint64_t id;            /* goid: main is 1, never reused */
@@ -68,8 +74,10 @@ struct rt__g {
 	uint64_t parent_id;     /* goid of the creator */
 	uintptr_t start_pc;     /* function it was started with */
 	uintptr_t creator_pc;   /* call of rt_go that made it */
-	struct rt__g *all_link; /* (c) next G ever made */
-	uint32_t number;        /* (c) dense, from 1: this slot's, not the goroutine's */
+	struct rt__g *all_link; /* next and previous of all Gs: sched/g.c */
+	struct rt__g *all_prev;
+	struct rt__arena *arena; /* (c) where the stack lies; NULL: main's */
+	uint32_t number;         /* (c) dense, from 1: this slot's, not the goroutine's */
 	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
 	 * Valid while its status is RT_G_SYSCALL. */
 	uintptr_t syscall_sp, syscall_pc, syscall_bp;
@@ -108,7 +116,7 @@ struct rt__m {
 	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
 	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
 	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
-	void *signal_stack;      /* (c) for handlers; a page of guard, then the stack */
+	void *signal_stack;      /* (c) for handlers */
 	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
 	uint32_t critical;       /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
 	bool own_mask;           /* (m) ... which are not the process's */
@@ -200,6 +208,7 @@ RT_NORETURN void rt__gogo(struct rt__g *gp);
 
 /* Calls fn(arg) on the stack that ends at sp and comes back. */
 void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp);
+extern const char rt__on_stack_called[] __attribute__((visibility("hidden"))); /* its return */
 
 /* ---- hooks: what lower floors need from upper ones; boot/hooks.c fills them ---- */
 
@@ -219,6 +228,11 @@ struct rt__hooks {
 	void (*thread_exit)(void);
 	/* libc/: how many foreign threads exist (they may make goroutines ready). */
 	int (*foreign_threads)(void);
+	/* libc/: handles a signal of the runtime's own from now on (info: siginfo_t, uc:
+	 * ucontext_t); and passes one on to the program that was not for us: whether it has a
+	 * handler. */
+	void (*signal_take)(int sig, void (*handler)(int sig, void *info, void *uc));
+	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

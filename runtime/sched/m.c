@@ -68,18 +68,19 @@ rt__on_thread(void (*fn)(void *), void *arg)
 
 /* ---- threads ---- */
 
-#define SIGNAL_STACK (64ul << 10)
-/* The first one costs a start no system call, and has no guard, but zeroed memory before it. */
-static RT_COLD_BSS _Alignas(4096) char first_signal_stack[SIGNAL_STACK + 4096];
+/* The first one costs a start no system call; untouched until a signal comes. */
+#define FIRST_SIGNAL_STACK (64ul << 10)
+static _Alignas(16) RT_COLD_BSS char first_signal_stack[FIRST_SIGNAL_STACK];
 
 static void *
-signal_stack_alloc(void)
+signal_stack_alloc(size_t size)
 {
-	char *p = rt__os_reserve(SIGNAL_STACK + rt__os.page_size);
-
+	if (rt__getm() == &rt__m0 && size <= sizeof first_signal_stack)
+		return first_signal_stack;
+	char *p = rt__os_reserve(rt__os.page_size + size);
 	if (!p || rt__os_guard(p, rt__os.page_size) < 0)
-		rt__out_of_memory("a signal stack", SIGNAL_STACK);
-	return p;
+		rt__out_of_memory("a stack for signal handlers", size);
+	return p + rt__os.page_size;
 }
 
 /*
@@ -117,9 +118,12 @@ rt__note_sigmask(uint64_t old, uint64_t mask)
 static void
 minit(struct rt__m *mp)
 {
+	size_t size = rt__os_signal_stack_size();
+
 	if (!mp->signal_stack)
-		mp->signal_stack = signal_stack_alloc();
-	rt__os_sigaltstack((char *)mp->signal_stack + rt__os.page_size, SIGNAL_STACK);
+		mp->signal_stack = signal_stack_alloc(size);
+	if (rt__os_sigaltstack(mp->signal_stack, size) < 0)
+		rt__throw("sigaltstack failed");
 	mp->sigmask = rt__os.sigmask;
 }
 
@@ -159,7 +163,6 @@ rt__m0_init(int32_t tid)
 	rt__setm_raw(&rt__m0);
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
 	rt__m0.tid = tid;
-	rt__m0.signal_stack = first_signal_stack;
 	minit(&rt__m0);
 	main_mask = rt__os.sigmask;
 }
@@ -305,8 +308,8 @@ mget_waiting(void)
 }
 
 /*
- * Runs pp, or an idle P if it is NULL, on an M that sleeps or a new one. If spinning, the caller has
- * counted it in nmspinning already. Callers that are no M, and ones without a P, may use it.
+ * Runs pp, or an idle P if it is NULL, on an M that sleeps or a new one. If spinning, the caller
+ * has counted it in nmspinning already. Callers that are no M, and ones without a P, may use it.
  * Before a thread is made, Ms are looked at that have come back from a system call: making one
  * may have to wait for libc's fork, which may be what such an M is in.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and ending goroutines. Runs on the stack of the caller of rt_go, goroutine or not. */
+#include <errno.h>
+
 #include <rt/rt.h>
 
 #include "sched/sched_priv.h"
@@ -57,12 +59,23 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 		second_goroutine();
 }
 
+static RT_NOINLINE struct rt__g *
+new_g(void)
+{
+	struct rt__slot slot;
+	enum rt__stack_error e = rt__stack_alloc(0, &slot);
+
+	if (e)
+		rt__stack_fatal(0, e);
+	return rt__newg(&slot);
+}
+
 static inline struct rt__g *
 get_g(struct rt__p *pp)
 {
 	struct rt__g *gp = rt__gfget(pp);
 
-	return rt__likely(gp != NULL) ? gp : rt__newg(rt__stack_alloc());
+	return rt__likely(gp != NULL) ? gp : new_g();
 }
 
 void
@@ -85,11 +98,36 @@ rt__newproc_words(const struct rt__go_regs *regs)
 	launch(gp, regs, pp);
 }
 
+/* For rt_go_attr: regs->fn is not the function but what the macro says about the call. */
+void
+rt__newproc_attr(struct rt__go_regs *regs)
+{
+	struct rt__go_call *call = (struct rt__go_call *)regs->fn;
+	int class = rt__stack_class(call->rt_attr ? call->rt_attr->stack : 0);
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__slot slot;
+
+	call->rt_result = class < 0 ? EINVAL : 0;
+	if (class < 0)
+		return;
+	struct rt__g *gp = class == 0 ? rt__gfget(pp) : rt__gfget_class(class);
+	if (!gp) {
+		if (rt__stack_alloc(class, &slot) != RT_STACK_OK) {
+			call->rt_result = ENOMEM;
+			return;
+		}
+		gp = rt__newg(&slot);
+	}
+	regs->fn = (uintptr_t)call->rt_fn;
+	gp->sp = rt__frame_prepare_any(rt__g_frames_top(gp), regs, &gp->pc);
+	launch(gp, regs, pp);
+}
+
 void
 rt__newproc_main(void (*fn)(void), struct rt__stack stack)
 {
 	struct rt__go_regs regs = {.fn = (uintptr_t)fn};
-	struct rt__g *gp = rt__newg(stack);
+	struct rt__g *gp = rt__newg(&(struct rt__slot){.stack = stack, .number = 1});
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), &regs, &gp->pc);
 	launch(gp, &regs, rt__getm()->p);
@@ -107,6 +145,8 @@ goexit0(struct rt__g *gp)
 {
 	struct rt__m *mp = rt__getm();
 
+	if (rt__unlikely(rt__debug.stackuse))
+		rt__stackuse_end(gp);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_DEAD);
 	rt__dropg(mp);
 	if (gp->locked_m) {

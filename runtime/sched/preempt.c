@@ -40,6 +40,8 @@
  * (qsort, fopencookie, ...), which each libc would have to be searched for; timer_create for each
  * thread, which costs a timer interrupt per slice when nobody waits.
  */
+#include <signal.h>
+
 #include "sched/sched_priv.h"
 
 #include "symtab/symtab.h"
@@ -187,6 +189,14 @@ can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
 		has_mask(mp, uc);
 }
 
+/* Whether the signal is ours, and not the program's; there is one of ours at a time. */
+static bool
+is_ours(struct rt__m *mp, const siginfo_t *info)
+{
+	return mp != &rt__m_foreign && info->si_code == SI_TKILL &&
+		rt__xchg_acqrel(&mp->urg_pending, 0u) != 0;
+}
+
 static void
 sigurg(int sig, void *info, void *context)
 {
@@ -194,15 +204,16 @@ sigurg(int sig, void *info, void *context)
 	struct rt__ucontext *uc = context;
 	enum rt__text text = rt__text_of(uc->rip);
 
-	rt__store_rlx(&mp->urg_pending, 0u);
-	if (mp != &rt__m_foreign && can_inject(mp, uc) && rt__load_rlx(&mp->p->preempt)) {
-		if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc)) {
-			rt__async_inject(uc, ASYNC_SYSCALL, uc->rip + RT_SYSCALL_SIZE);
-		} else if (text == RT_TEXT_USER && no_libc_frame(mp, uc)) {
-			rt__async_inject(uc, ASYNC_PREEMPT, uc->rip);
-		}
+	if (!is_ours(mp, info)) {
+		rt__hooks.signal_chain(sig, info, context);
+		return;
 	}
-	(void)sig, (void)info;
+	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
+		return;
+	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
+		rt__async_inject(uc, ASYNC_SYSCALL, uc->rip + RT_SYSCALL_SIZE);
+	else if (text == RT_TEXT_USER && no_libc_frame(mp, uc))
+		rt__async_inject(uc, ASYNC_PREEMPT, uc->rip);
 }
 
 /* ---- what was put in ---- */
@@ -259,5 +270,6 @@ rt__preempt_init(void)
 	if (rt__debug.asyncpreemptoff)
 		return;
 	rt__async_init(rt__debug.no_xsave ? RT_FXSAVE : rt__debug.no_xsavec ? RT_XSAVE : RT_XSAVEC);
-	enabled = rt__os_sigaction(RT_SIGURG, sigurg, RT_SA_ONSTACK | RT_SA_RESTART, NULL) == 0;
+	rt__hooks.signal_take(RT_SIGURG, sigurg);
+	enabled = true;
 }

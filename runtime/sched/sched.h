@@ -20,6 +20,8 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same for rt_go_attr (rt__go_attr). */
+void rt__newproc_attr(struct rt__go_regs *regs);
 /* Ends the calling goroutine, whose function has returned. */
 RT_NORETURN void rt__goend(void);
 /* Queues the main goroutine, on its own large stack. */
@@ -82,16 +84,51 @@ void rt__unlock_os_thread(void);
  * might have readied one. */
 void rt__check_deadlock(void);
 
-/* Stops other goroutines as far as that goes, for a report of a program that dies. */
-void rt__freeze_the_world(void);
-
-/* Prints a header line for each goroutine, gp first, as a traceback does. */
-void rt__print_goroutines(const struct rt__g *gp);
+/* RTDEBUG=stackuse=1: prints how deep goroutines have gone. When the program exits. */
+void rt__stackuse_print(void);
 
 /* Calls fn for each goroutine ever made, dead ones too. */
 void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
+/* ---- panic.c, crash.c, traceback.c: how it ends ---- */
+
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
+RT_NORETURN void rt__fatal(const char *msg);
+/* "SIGABRT: abort", where it happened, and death by that signal. */
+RT_NORETURN void rt__crash_abort(void);
+/* From now on, there is an M to report on: throws show goroutines, too. */
+void rt__crash_init(void);
+
+/* What the environment asks for; rt_set_traceback can only ask for more. */
+void rt__traceback_init(enum rt__traceback level);
+enum rt__traceback rt__traceback_level(void);
+
+/* A place in the code, and whose it is: NULL for what is no goroutine's. */
+struct rt__where {
+	const struct rt__g *gp;
+	bool is_call;           /* the pc is a return address */
+	struct rt__stack stack; /* where frames may be read */
+	struct rt__context context;
+};
+/* The bounds of the stack that sp is on, as far as they are known. */
+struct rt__stack rt__stack_of_sp(uintptr_t sp);
+
+/* The parts of a report, for those who print something of their own between; see crash.c. */
+enum rt__crash {
+	RT_CRASH_PANIC,  /* the goroutine that failed */
+	RT_CRASH_FATAL,  /* all */
+	RT_CRASH_THROW,  /* all, and what is the runtime's */
+	RT_CRASH_SIGNAL, /* the same, for a signal that nobody expected */
+};
+bool rt__crash_begin(void);
+void rt__crash_print(enum rt__crash kind, const struct rt__where *at);
+RT_NORETURN void rt__crash_end(void);
+RT_NORETURN void rt__crash_end_by(int sig);
+
+/* Whether another thread is about to end the program; sleeps while it is. */
+bool rt__crashing(void);
+void rt__crash_wait(void);
 
 #endif

@@ -55,7 +55,6 @@ struct rt__sched {
 	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
 	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
 	uint32_t urgent;                            /* (a) somebody waits for a preemption */
-	uint32_t frozen;                            /* (a) ... for good: the program dies */
 	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
 	uint32_t stage;                             /* (a) enum rt__stage */
 
@@ -198,11 +197,18 @@ struct rt__p *rt__pidle_get_for_work(void);
 void rt__pidle_taken(struct rt__p *pp); /* pp was unlinked from the list */
 
 /* ---- g.c ---- */
-struct rt__g *rt__gfget(struct rt__p *pp);
-void rt__gfput(struct rt__p *pp, struct rt__g *gp);
-void rt__gfpurge(struct rt__p *pp);
-int32_t rt__gfree_global_count(void);
-struct rt__g *rt__newg(struct rt__stack stack);
+struct rt__allg {
+	struct rt__lock lock;
+	struct rt__g *head, *tail; /* in the order of creation, through all_link */
+	int32_t n, lost;           /* lost: dead, and never to be used again */
+	int32_t walkers;           /* (a) */
+};
+extern struct rt__allg rt__allg;
+struct rt__slot;
+struct rt__g *rt__newg(const struct rt__slot *slot);
+/* Takes dead Gs off the list of all, so that their memory can go: false, and nothing has changed,
+ * while somebody walks the list. */
+bool rt__allg_remove(struct rt__g *const *gs, int n);
 /* Distance from a G down to where its frames start: the same for all, set with the first. */
 extern uintptr_t rt__g_frames_below;
 /* Where the frames of a G start, downwards; 16-aligned. */
@@ -214,6 +220,36 @@ rt__g_frames_top(struct rt__g *gp)
 void rt__ginit(void);
 int32_t rt__allg_count(void); /* without the lost ones */
 void rt__allg_lose_others(struct rt__g *gp);
+
+/* ---- traceback.c ---- */
+struct rt__traceback_options {
+	bool details; /* addresses of Gs and Ms, the runtime's own frames */
+	bool idle;    /* an M without a goroutine is shown as goroutine 0 */
+	bool all;     /* not only the first */
+};
+/* Who fails: what is at `at`, and the goroutine of this M if that is another. */
+void rt__traceback_first(const struct rt__where *at, const struct rt__traceback_options *o);
+/* All others. */
+void rt__traceback_others(const struct rt__g *except, const struct rt__traceback_options *o);
+
+/* ---- gfree.c ---- */
+void rt__gfree_init(void);
+struct rt__g *rt__gfget(struct rt__p *pp);
+/* A dead G with a stack of another class, or NULL. */
+struct rt__g *rt__gfget_class(int class);
+void rt__gfput(struct rt__p *pp, struct rt__g *gp);
+void rt__gfpurge(struct rt__p *pp);
+int32_t rt__gfree_global_count(void);
+/*
+ * Gives the memory of dead goroutines that nobody has needed for a while back to the kernel: for
+ * sysmon, as often as it likes. Returns the nanoseconds after which a call will find something to
+ * do, 0 if none will. Works at most about a millisecond.
+ */
+int64_t rt__gfree_tick(int64_t now);
+
+/* ---- stackuse.c ---- */
+/* On g0: a goroutine has ended, and is not on a free list yet. */
+void rt__stackuse_end(struct rt__g *gp);
 
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */

@@ -14,8 +14,6 @@
 #include "sched/sched_priv.h"
 
 #define POLL_NS 100000
-#define FREEZE_ROUNDS 5
-#define FREEZE_ROUND_NS 1000000
 
 void
 rt__stop_one_less(void)
@@ -82,22 +80,6 @@ rt__stop_the_world(void)
 		rt__lock(&rt__sched.lock);
 		take_syscall_ps();
 		rt__unlock(&rt__sched.lock);
-	}
-}
-
-/*
- * For a program that is about to die: keeps others from running on, so that what is printed is
- * what was. Best effort: takes no lock, waits some milliseconds at most, and nothing starts the
- * world again. An M that wants a P finds none and sleeps.
- */
-void
-rt__freeze_the_world(void)
-{
-	rt__store_seq(&rt__sched.frozen, 1u);
-	rt__store_seq(&rt__sched.gcwaiting, 1u);
-	for (int i = 0; rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL && i < FREEZE_ROUNDS; i++) {
-		preempt_all();
-		rt__os_sleep(FREEZE_ROUND_NS);
 	}
 }
 

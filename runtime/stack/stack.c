@@ -1,49 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stacks are reserved and never move, since C has no maps of the pointers into them; the kernel
- * commits a page when it is first touched. Ordinary stacks are slots of one size in arenas, side
- * by side, so that eight of them share a page of page tables, with one guard page at the low end
- * of each slot. A guard is a marker in the page table (MADV_GUARD_INSTALL, Linux 6.13), which
- * splits no mapping; before, it is mprotect, of which a process has about 32,000 (max_map_count).
+ * commits a page when it is first touched. Their sizes are powers of two; arena.c has the places.
  *
- * A slot is a power of two and one page more, for the guard. Were it a power of two, the page that
- * each goroutine starts on would have the same low bits in all of them, and would compete for the
- * same few entries of the TLB: with 1000 goroutines, each switch would walk the page tables.
- *
- * Main's stack, the only large one, is a mapping of its own that the kernel keeps a gap below.
- *
- * Transparent huge pages are off: with them, the first touch would commit 2 MiB.
+ * Main's stack is a mapping of its own that the kernel keeps a gap below.
  *
  * Rejected: mmap for each stack (two mappings each, and 6 us); growing by copying, as Go does.
  */
-#include "stack/stack.h"
-
-#include "os/os.h"
-#include "sync/sync.h"
-
-#define ARENA_SIZE (64ul << 20)
+#include "stack/stack_priv.h"
 
 static struct {
-	struct rt__lock lock;
-	size_t slot;       /* bytes of a slot: a stack, a power of two, and its guard page */
-	uintptr_t at, end; /* rest of the current arena */
-} stacks;
+	int ordinary; /* the class, of those from 1 on, that has the ordinary size */
+	int least;    /* the smallest class that has room for the TLS block */
+} sizes = {1, 1};
+
+/* Of classes from 1 on. */
+static size_t
+pow2_size(int class)
+{
+	return RT_STACK_MIN << (class - 1);
+}
+
+static int
+pow2_class(size_t size)
+{
+	int class = 1;
+
+	while (pow2_size(class) < size)
+		class ++;
+	return class;
+}
+
+_Static_assert(RT_STACK_MIN << (RT_STACK_CLASSES - 2) == RT_STACK_MAX, "one class for each size");
 
 void
 rt__stackinit(size_t size, size_t tls_size)
 {
-	size_t stack = size ? size : RT_STACK_DEFAULT;
-
 	/* The TLS block lies in the slot (sched/g.c) and must leave room for frames. */
-	while (stack / 2 < tls_size)
-		stack *= 2;
-	stacks.slot = stack + rt__os.page_size;
-	rt__lock_rank(&stacks.lock, RT_RANK_STACK);
+	rt__arena_init();
+	sizes.least = pow2_class(2 * tls_size);
+	sizes.ordinary = pow2_class(size ? size : RT_STACK_DEFAULT);
+	if (sizes.ordinary < sizes.least)
+		sizes.ordinary = sizes.least;
 }
 
-/* Reserves up to *size bytes, less when the address space is limited, but not less than min. */
-static uintptr_t
-reserve(void *(*how)(size_t), size_t *size, size_t min)
+int
+rt__stack_class(size_t size)
+{
+	if (size == 0)
+		return 0;
+	if (size > RT_STACK_MAX)
+		return -1;
+	int class = pow2_class(size);
+	if (class < sizes.least)
+		class = sizes.least;
+	return class == sizes.ordinary ? 0 : class;
+}
+
+size_t
+rt__stack_size(int class)
+{
+	return pow2_size(class ? class : sizes.ordinary);
+}
+
+uintptr_t
+rt__stack_reserve(void *(*how)(size_t), size_t *size, size_t min)
 {
 	for (; *size >= min; *size /= 2) {
 		void *p = how(*size);
@@ -56,34 +77,6 @@ reserve(void *(*how)(size_t), size_t *size, size_t min)
 	return 0;
 }
 
-/* The next slot, with stacks.lock held; 0 without address space. */
-static uintptr_t
-next_slot(void)
-{
-	if (stacks.end - stacks.at < stacks.slot) {
-		size_t size = ARENA_SIZE > stacks.slot ? ARENA_SIZE : stacks.slot;
-
-		stacks.at = reserve(rt__os_reserve, &size, stacks.slot);
-		stacks.end = stacks.at ? stacks.at + size : 0;
-		if (!stacks.at)
-			return 0;
-	}
-	uintptr_t lo = stacks.at;
-	stacks.at += stacks.slot;
-	return lo;
-}
-
-struct rt__stack
-rt__stack_alloc(void)
-{
-	rt__lock(&stacks.lock);
-	uintptr_t lo = next_slot();
-	rt__unlock(&stacks.lock);
-	if (!lo || rt__os_guard((void *)lo, rt__os.page_size) < 0)
-		rt__out_of_memory("a goroutine's stack", stacks.slot);
-	return (struct rt__stack){lo + rt__os.page_size, lo + stacks.slot};
-}
-
 struct rt__stack
 rt__stack_alloc_main(void)
 {
@@ -92,7 +85,7 @@ rt__stack_alloc_main(void)
 	if (size > limit / 4)
 		size = limit / 4; /* the heap and other goroutines need some, too */
 	size = RT_ALIGN_UP(size, rt__os.page_size);
-	uintptr_t lo = reserve(rt__os_reserve_stack, &size, RT_STACK_MIN);
+	uintptr_t lo = rt__stack_reserve(rt__os_reserve_stack, &size, RT_STACK_MIN);
 	if (!lo)
 		rt__out_of_memory("the main goroutine's stack", size);
 	size &= ~(rt__os.page_size - 1);
@@ -101,4 +94,16 @@ rt__stack_alloc_main(void)
 	if (rt__os_stack_limit() == SIZE_MAX && rt__os_guard((void *)lo, rt__os.page_size) == 0)
 		lo += rt__os.page_size, size -= rt__os.page_size;
 	return (struct rt__stack){lo, lo + size};
+}
+
+void
+rt__stack_fatal(int class, enum rt__stack_error why)
+{
+	if (why == RT_STACK_NO_GUARD && !rt__load_rlx(&rt__os.madvise_guard)) {
+		rt__eprintf("runtime: cannot guard a goroutine's stack: too many mappings\n"
+			    "runtime: each stack takes two of vm.max_map_count: raise that, or use "
+			    "Linux 6.13 or later, where a guard takes none\n");
+		rt__throw("out of memory");
+	}
+	rt__out_of_memory("a goroutine's stack", rt__stack_size(class) + rt__os.page_size);
 }

@@ -33,7 +33,7 @@ rt__unlock_all(void)
 
 #ifdef RT_LOCK_RANKS
 static const char *const names[RT_RANKS] = {
-	[RT_RANK_SCHED] = "sched", [RT_RANK_ALLG] = "allg",     [RT_RANK_GFREE] = "gfree",
+	[RT_RANK_SCHED] = "sched", [RT_RANK_GFREE] = "gfree",   [RT_RANK_ALLG] = "allg",
 	[RT_RANK_STACK] = "stack", [RT_RANK_TABLES] = "tables",
 };
 

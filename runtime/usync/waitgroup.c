@@ -102,4 +102,5 @@ rt_wg_wait(rt_wg *wg)
 	gp->link = wg->rt_waiters;
 	wg->rt_waiters = gp;
 	rt__park(unlock_wg, wg, RT_WAIT_WAITGROUP);
+	rt__stay();
 }

@@ -47,7 +47,10 @@ build_and_run() {
 		# clang's LTO plugin in GNU ld links archive members with constructors, or anything
 		# `used`, that nobody asked for, if -static is given: also without rt0.
 		[ "$1$2$4" != clangbfd-flto ] || sed -i '/^unused/d' out
-		[ $status = 7 ] && cmp -s expected out && ! readelf -lW program | grep -q INTERP
+		[ $status = 7 ] && cmp -s expected out && ! readelf -lW program | grep -q INTERP &&
+			# What debuggers go by.
+			nm program | grep -q ' rt__layout$' &&
+			readelf -SW program | grep -q '[.]debug_gdb_scripts'
 	fi
 }
 

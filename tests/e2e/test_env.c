@@ -95,6 +95,14 @@ Test(env, bad_values)
 		{"RTSTACK=K", "runtime: ignoring RTSTACK=K: not a size from 16K to 1G\n"},
 		{"RTDEBUG=", ""},
 		{"RTSTACK=", ""},
+		{"RTTRACEBACK=loud",
+		 "runtime: ignoring RTTRACEBACK=loud: not none, single, all, "
+		 "system or crash\n"},
+		{"RTTRACEBACK=3",
+		 "runtime: ignoring RTTRACEBACK=3: not none, single, all, system "
+		 "or crash\n"},
+		{"RTTRACEBACK=", ""},
+		{"RTTRACEBACK=all", ""},
 		{"RTSTACK=64K", ""},
 		{"RTSTACK=100000", ""},
 		{"RTSTACK=1G", ""},

@@ -86,7 +86,9 @@ Test(init, panic)
 
 	guest_expect_exit(&g, 2);
 	guest_expect_out(&g, "");
-	guest_expect_err(&g, "panic: no such store\n\ngoroutine 1 [running]:\n");
+	guest_expect_err(&g,
+			 "panic: no such store\n\n"
+			 "goroutine 1 [running, locked to thread]:\n");
 	expect_importers(&g);
 	guest_free(&g);
 	g = guest_run("init_panic", .env = {"INIT_FAULT=negative"});

@@ -443,8 +443,6 @@ do_abort(const char *how)
 		assert(!"never");
 	if (strcmp(how, "raise") == 0)
 		raise(SIGTERM);
-	if (strcmp(how, "trap") == 0)
-		__builtin_trap();
 	if (strcmp(how, "handled") == 0) {
 		signal(SIGABRT, on_signal);
 		abort();

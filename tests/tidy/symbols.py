@@ -12,7 +12,8 @@ import sys
 
 REPLACED = {  # libc's names; the file that defines each says why
     "malloc", "realloc", "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
-    "pthread_exit", "pthread_kill", "__synccall",
+    "pthread_exit", "pthread_kill",
+    "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
 }
 ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}

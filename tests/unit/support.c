@@ -7,6 +7,7 @@
 
 #include "mem/mem.h"
 #include "proc/proc.h"
+#include "sched/sched.h"
 
 /* linker/rt0.ld gives a program the bounds of its table. */
 extern const struct rt_init_record rt__init_table[], rt__init_table_end[];
@@ -14,3 +15,10 @@ const struct rt_init_record rt__init_table[1], rt__init_table_end[1];
 
 /* mem/malloc.c would replace the host's malloc. */
 struct rt__malloc_count rt__malloc_count;
+
+/* sched/crash.c. */
+void
+rt__traceback_init(enum rt__traceback level)
+{
+	(void)level;
+}

@@ -50,6 +50,7 @@ struct ri_symbol {
 	uint32_t index;
 	uint8_t preference; /* lower is better among those at one address */
 };
+#define RI_UNTYPED 8 /* the preference of a symbol that may be no function, at least */
 
 struct ri_image {
 	const uint8_t *data;
@@ -88,11 +89,18 @@ const struct ri_section *ri_image_section_at(const struct ri_image *image, uint6
 /* The best function symbol at exactly this address, or NULL. */
 const char *ri_image_function(const struct ri_image *image, uint64_t address);
 
+/* The function that the address is in, as far as symbols tell; NULL before the first one. */
+const char *ri_image_function_at(const struct ri_image *image, uint64_t address,
+				 uint64_t *ret_start);
+
 /* The address of the symbol of that name. */
 bool ri_image_symbol(const struct ri_image *image, const char *name, uint64_t *ret_address);
 
 /* The rt0 note, from a PT_NOTE segment or else an SHT_NOTE section. */
 bool ri_image_note(const struct ri_image *image, uint32_t *ret_abi, uint32_t *ret_record_size);
+
+/* Where the note says that rt__layout lies; false if it does not say so. */
+bool ri_image_layout(const struct ri_image *image, uint64_t *ret_address);
 
 /* The words of an array of function pointers as they are after relocation at base 0. */
 struct ri_array {

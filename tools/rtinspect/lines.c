@@ -14,6 +14,7 @@
  */
 #include "lines.h"
 
+#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <libelf.h>
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct search {
 	struct wanted *wanted; /* sorted by address */
 	size_t nwanted;
 	size_t nranges; /* how many were read */
+	bool absolute;
 };
 
 static int
@@ -45,8 +47,22 @@ by_address(const void *left, const void *right)
 	return (a->address > b->address) - (a->address < b->address);
 }
 
+/* The path from the root, if the compiler's folder is known. */
+static char *
+absolute_path(Dwarf_Die *unit, const char *file)
+{
+	Dwarf_Attribute attribute;
+	const char *folder = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+
+	if (file[0] == '/' || folder == NULL || folder[0] != '/' ||
+	    strnlen(folder, RI_STRING_MAX) == RI_STRING_MAX) {
+		return ri_strdup(file);
+	}
+	return ri_format("%s/%s", folder, file);
+}
+
 static void
-find_line(Dwarf_Die *unit, const struct wanted *wanted)
+find_line(const struct search *search, Dwarf_Die *unit, const struct wanted *wanted)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, wanted->address);
 	const char *file;
@@ -59,7 +75,7 @@ find_line(Dwarf_Die *unit, const struct wanted *wanted)
 	if (file == NULL || strnlen(file, RI_STRING_MAX) == RI_STRING_MAX) {
 		return;
 	}
-	wanted->line->file = ri_strdup(file);
+	wanted->line->file = search->absolute ? absolute_path(unit, file) : ri_strdup(file);
 	wanted->line->line = (uint32_t)number;
 }
 
@@ -81,7 +97,7 @@ find_in_range(struct search *search, Dwarf_Die *unit, uint64_t start, uint64_t e
 	}
 	for (; low < search->nwanted && search->wanted[low].address < end; low++) {
 		if (search->wanted[low].line->file == NULL && search->nranges++ < RANGES_MAX) {
-			find_line(unit, &search->wanted[low]);
+			find_line(search, unit, &search->wanted[low]);
 		}
 	}
 }
@@ -127,9 +143,12 @@ find_in_dwarf(struct search *search, Dwarf *dwarf)
 
 void
 ri_lines_find(const uint8_t *data, size_t size, const uint64_t *addresses, size_t count,
-	      struct ri_line *ret_lines)
+	      bool absolute, struct ri_line *ret_lines)
 {
-	struct search search = {.wanted = ri_calloc(count, sizeof(struct wanted))};
+	struct search search = {
+		.wanted = ri_calloc(count, sizeof(struct wanted)),
+		.absolute = absolute,
+	};
 	Elf *elf;
 	Dwarf *dwarf;
 

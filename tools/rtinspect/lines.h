@@ -6,6 +6,7 @@
 #ifndef RTINSPECT_LINES_H
 #define RTINSPECT_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,8 +16,9 @@ struct ri_line {
 	uint32_t line;
 };
 
-/* Looks up all addresses at once. What cannot be found, for whatever reason, stays unknown. */
+/* Looks up all addresses at once. What cannot be found, for whatever reason, stays unknown. Paths
+ * are as the compiler was given them, or absolute. */
 void ri_lines_find(const uint8_t *data, size_t size, const uint64_t *addresses, size_t count,
-		   struct ri_line *ret_lines);
+		   bool absolute, struct ri_line *ret_lines);
 
 #endif

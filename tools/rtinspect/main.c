@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ps.h"
 #include "report.h"
 
 #ifndef RTINSPECT_VERSION
@@ -37,6 +38,8 @@ struct command_line {
 
 static const char help[] =
 	"usage: rtinspect [--check] [--json | --dot] [--no-dwarf] FILE...\n"
+	"       rtinspect ps PID      goroutines of a running process (rtinspect ps --help)\n"
+	"       rtinspect core CORE   goroutines in a core file (rtinspect core --help)\n"
 	"Shows how an rt0 program starts: its entry, its interpreter if it has one, and its\n"
 	"initializers in the order in which they run, from the file alone.\n"
 	"\n"
@@ -79,7 +82,6 @@ parse(int argc, char **argv, struct command_line *ret)
 	};
 	int option;
 
-	/* Subcommands (ps, core) will be looked for here, in argv[1], before options. */
 	*ret = (struct command_line){.format = TEXT, .options = {.dwarf = true}};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
@@ -205,6 +207,16 @@ print_report(const struct command_line *line, const struct ri_report *report, bo
 	}
 }
 
+static int
+end_output(int status)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "rtinspect: cannot write the output: %s\n", strerror(errno));
+		return 2;
+	}
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -213,6 +225,10 @@ main(int argc, char **argv)
 	uint8_t **data;
 	int status = 0;
 
+	/* A file of such a name can be given as ./ps. */
+	if (argc > 1 && (strcmp(argv[1], "ps") == 0 || strcmp(argv[1], "core") == 0)) {
+		return end_output(ri_ps_main(argc - 1, argv + 1));
+	}
 	parse(argc, argv, &line);
 	reports = ri_calloc(line.nfiles, sizeof(struct ri_report));
 	data = ri_calloc(line.nfiles, sizeof(uint8_t *));
@@ -249,9 +265,5 @@ main(int argc, char **argv)
 	}
 	free(reports);
 	free(data);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "rtinspect: cannot write the output: %s\n", strerror(errno));
-		return 2;
-	}
-	return status;
+	return end_output(status);
 }

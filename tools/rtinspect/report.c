@@ -140,7 +140,7 @@ find_lines(struct ri_report *report, const uint8_t *data, size_t size)
 	for (size_t i = 0; i < count; i++) {
 		addresses[i + 1] = report->init_array.words[i];
 	}
-	ri_lines_find(data, size, addresses, count + 1, lines);
+	ri_lines_find(data, size, addresses, count + 1, false, lines);
 	report->entry_line = lines[0];
 	for (size_t i = 0; i < count; i++) {
 		report->init_lines[i] = lines[i + 1];

@@ -35,7 +35,7 @@ preference(const Elf64_Sym *symbol, const char *name)
 	uint8_t score = 0;
 
 	if (ELF64_ST_TYPE(symbol->st_info) == STT_NOTYPE) {
-		score += 8;
+		score += RI_UNTYPED;
 	}
 	if (ELF64_ST_BIND(symbol->st_info) == STB_WEAK) {
 		score += 2;
@@ -138,6 +138,37 @@ ri_image_function(const struct ri_image *image, uint64_t address)
 	return image->symbols[low].name;
 }
 
+const char *
+ri_image_function_at(const struct ri_image *image, uint64_t address, uint64_t *ret_start)
+{
+	size_t low = 0;
+	size_t high = image->nsymbols;
+	const struct ri_symbol *found;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (image->symbols[middle].address <= address) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	/* Labels without a type may stand in the middle of a function. */
+	while (low > 0 && image->symbols[low - 1].preference >= RI_UNTYPED) {
+		low--;
+	}
+	if (low == 0) {
+		return NULL;
+	}
+	found = &image->symbols[low - 1];
+	while (found > image->symbols && found[-1].address == found->address) {
+		found--; /* the best name is the first */
+	}
+	*ret_start = found->address;
+	return found->name;
+}
+
 bool
 ri_image_symbol(const struct ri_image *image, const char *name, uint64_t *ret_address)
 {
@@ -150,10 +181,15 @@ ri_image_symbol(const struct ri_image *image, const char *name, uint64_t *ret_ad
 	return false;
 }
 
+/* Where the description of a note lies, in the file and in memory. */
+struct note {
+	uint64_t offset, address, size;
+};
+
 /* Looks for the rt0 note among the notes in [offset, offset + size), which lies in the file. */
 static bool
 scan_notes(const struct ri_image *image, uint64_t offset, uint64_t size, uint64_t align,
-	   uint32_t ret_words[2])
+	   struct note *ret)
 {
 	const uint8_t *bytes = image->data + offset;
 	uint64_t at = 0;
@@ -173,7 +209,8 @@ scan_notes(const struct ri_image *image, uint64_t offset, uint64_t size, uint64_
 		}
 		if (note.n_type == 1 && note.n_namesz == 4 && memcmp(bytes + name, "rt0", 4) == 0 &&
 		    note.n_descsz >= 8) {
-			memcpy(ret_words, bytes + desc, 8);
+			*ret = (struct note){
+				.offset = offset + desc, .address = desc, .size = note.n_descsz};
 			return true;
 		}
 		at = (desc + note.n_descsz + align - 1) / align * align;
@@ -181,31 +218,57 @@ scan_notes(const struct ri_image *image, uint64_t offset, uint64_t size, uint64_
 	return false;
 }
 
+static bool
+find_note(const struct ri_image *image, struct note *ret)
+{
+	for (size_t i = 0; i < image->nprogram; i++) {
+		const Elf64_Phdr *ph = &image->program[i];
+
+		if (ph->p_type == PT_NOTE &&
+		    scan_notes(image, ph->p_offset, ph->p_filesz, ph->p_align, ret)) {
+			ret->address += ph->p_vaddr;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < image->nsections; i++) {
+		const Elf64_Shdr *header = &image->sections[i].header;
+
+		if (header->sh_type == SHT_NOTE &&
+		    ri_in_range(header->sh_offset, header->sh_size, image->size) &&
+		    scan_notes(image, header->sh_offset, header->sh_size, header->sh_addralign,
+			       ret)) {
+			ret->address += header->sh_addr;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool
 ri_image_note(const struct ri_image *image, uint32_t *ret_abi, uint32_t *ret_record_size)
 {
-	uint32_t words[2];
-	bool found = false;
+	struct note note;
 
-	for (size_t i = 0; i < image->nprogram && !found; i++) {
-		const Elf64_Phdr *ph = &image->program[i];
+	if (!find_note(image, &note)) {
+		return false;
+	}
+	memcpy(ret_abi, image->data + note.offset, 4);
+	memcpy(ret_record_size, image->data + note.offset + 4, 4);
+	return true;
+}
 
-		found = ph->p_type == PT_NOTE &&
-			scan_notes(image, ph->p_offset, ph->p_filesz, ph->p_align, words);
-	}
-	for (size_t i = 0; i < image->nsections && !found; i++) {
-		const Elf64_Shdr *header = &image->sections[i].header;
+bool
+ri_image_layout(const struct ri_image *image, uint64_t *ret_address)
+{
+	struct note note;
+	int32_t distance;
 
-		found = header->sh_type == SHT_NOTE &&
-			ri_in_range(header->sh_offset, header->sh_size, image->size) &&
-			scan_notes(image, header->sh_offset, header->sh_size, header->sh_addralign,
-				   words);
+	if (!find_note(image, &note) || note.size < 12) {
+		return false;
 	}
-	if (found) {
-		*ret_abi = words[0];
-		*ret_record_size = words[1];
-	}
-	return found;
+	memcpy(&distance, image->data + note.offset + 8, 4);
+	*ret_address = note.address + 8 + (uint64_t)(int64_t)distance;
+	return true;
 }
 
 /* Where the array lies: what the loader would use, else the section headers, else the symbols. */

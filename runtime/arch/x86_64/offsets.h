@@ -12,6 +12,12 @@
 #define RT_M_G0_SP 16
 #define RT_M_TP_NOW 24
 
+/* What rt__mcall leaves below the frame of a parked goroutine: DWARF numbers of registers and their
+ * offsets from g->sp; the frame starts RT_SAVED_SIZE above it. For sched/layout.c. */
+#define RT_SAVED_REGISTERS(x) x(15, 0) x(14, 8) x(13, 16) x(12, 24) x(3, 32) x(6, 40)
+#define RT_SAVED_SIZE 48
+#define RT_ELF_MACHINE 62 /* EM_X86_64 */
+
 /* struct rt__go_regs: the argument registers of a call, as rt__go found them. */
 #define RT_GO_FN 0
 #define RT_GO_RAX 8

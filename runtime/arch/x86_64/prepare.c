@@ -72,3 +72,9 @@ rt__frame_prepare_any(void *top, const struct rt__go_regs *r, uintptr_t *pc)
 	*pc = (uintptr_t)rt__gostart_any;
 	return (uintptr_t)f;
 }
+
+bool
+rt__is_first_frame(uintptr_t pc)
+{
+	return pc == (uintptr_t)rt__gostart || pc == (uintptr_t)rt__gostart_any;
+}

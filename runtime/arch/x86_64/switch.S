@@ -185,6 +185,9 @@ rt__on_stack:
 	movq	%rdx, %rsp
 	andq	$-16, %rsp
 	call	*%rax
+	.globl	rt__on_stack_called
+	.hidden	rt__on_stack_called
+rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	movq	%rbp, %rsp
 	popq	%rbp
 	.cfi_def_cfa %rsp, 8
@@ -198,12 +201,16 @@ rt__on_stack:
  * in the static-chain register, r10. The compiler has laid out the arguments for that function;
  * we take a picture of every register that may hold one and leave the rest to C:
  *	void rt__newproc(const struct rt__go_regs *)
+ *
+ * rt__go_attr is the same for rt_go_attr, with a pointer to a struct rt__go_call in r10:
+ *	void rt__newproc_attr(struct rt__go_regs *)
  */
-	.section .text.rt__go,"ax",@progbits
-	.globl	rt__go
-	.type	rt__go, @function
+	.macro go_entry name, newproc
+	.section .text.\name,"ax",@progbits
+	.globl	\name
+	.type	\name, @function
 	.balign	16
-rt__go:
+\name:
 	.cfi_startproc
 	leaq	8(%rsp), %r11			/* first stack argument */
 	subq	$RT_GO_SIZE+8, %rsp		/* +8: aligned at the call */
@@ -223,12 +230,15 @@ rt__go:
 	movaps	%xmm6, RT_GO_XMM+96(%rsp)
 	movaps	%xmm7, RT_GO_XMM+112(%rsp)
 	movq	%rsp, %rdi
-	call	rt__newproc
+	call	\newproc
 	addq	$RT_GO_SIZE+8, %rsp
 	.cfi_adjust_cfa_offset -(RT_GO_SIZE+8)
 	ret
 	.cfi_endproc
-	.size	rt__go, . - rt__go
+	.size	\name, . - \name
+	.endm
+	go_entry rt__go, rt__newproc
+	go_entry rt__go_attr, rt__newproc_attr
 
 /*
  * rt__go_words: rt__go for a call with nothing but integers and pointers, in registers.

@@ -125,6 +125,11 @@ struct rt__go_regs {
  * first is for arguments that are integers and pointers in registers. */
 uintptr_t rt__frame_prepare_words(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
 uintptr_t rt__frame_prepare_any(void *top, const struct rt__go_regs *regs, uintptr_t *pc);
+/* Whether it is where one of these resumes: the goroutine has not run yet. */
+bool rt__is_first_frame(uintptr_t pc);
+
+/* Prints the registers that a signal has interrupted, one a line, as Go does. */
+void rt__print_registers(const void *uc);
 
 /* clone.S: clone(2); the child calls fn(arg) on `stack`. The child's id, or -errno. */
 long rt__clone(int (*fn)(void *), void *stack, long flags, void *arg, int *ptid, void *tls,

@@ -47,22 +47,57 @@ extern "C" {
 #define rt_go(fn, ...)                                                                             \
 	__extension__({                                                                            \
 		__typeof__(&*(fn)) rt_fn_ = (fn);                                                  \
-		_Static_assert(RT__SIZEOF_ARGS(__VA_ARGS__) <= RT_GO_MAX_BYTES,                    \
-			       "rt_go: more than 64 bytes of arguments; pass a pointer");          \
-		_Static_assert(1 RT__EACH(RT__ALIGNED_16, _, ##__VA_ARGS__),                       \
-			       "rt_go: an over-aligned argument; pass a pointer");                 \
-		_Static_assert(sizeof(rt_fn_(__VA_ARGS__)) <= 16,                                  \
-			       "rt_go: the function returns a large struct");                      \
+		RT__GO_CHECK(rt_fn_, ##__VA_ARGS__);                                               \
 		(void)__builtin_call_with_static_chain(                                            \
 			((__typeof__(rt_fn_))RT__GO_ENTRY(rt_fn_, ##__VA_ARGS__))(__VA_ARGS__),    \
 			(void *)(uintptr_t)rt_fn_);                                                \
 	})
 
+/*
+ * rt_go_attr(attr, fn, args...): rt_go for a goroutine that is not like the others.
+ *
+ *	rt_go_attr(RT_ATTR(.stack = 8 << 20), parse, document);
+ *
+ * The value is 0, or what kept the goroutine from starting, which is no fatal error here: EINVAL
+ * (a stack above 1 GB), ENOMEM (no address space for it; or, before Linux 6.13, too many mappings:
+ * vm.max_map_count). attr may be NULL, and need not outlive the call.
+ */
+typedef struct rt_attr {
+	/* Bytes of stack, 0 for the ordinary size ($RTSTACK, or 256 KB); rounded up to a power of
+	 * two, and to 16 KB. A large stack costs address space; memory only where it was used. */
+	size_t stack;
+} rt_attr;
+#define RT_ATTR(...) (&(const rt_attr){__VA_ARGS__})
+
+#define rt_go_attr(attr, fn, ...)                                                                  \
+	__extension__({                                                                            \
+		__typeof__(&*(fn)) rt_fn_ = (fn);                                                  \
+		struct rt__go_call rt_call_ = {(attr), (const void *)rt_fn_, 0};                   \
+		RT__GO_CHECK(rt_fn_, ##__VA_ARGS__);                                               \
+		(void)__builtin_call_with_static_chain(                                            \
+			((__typeof__(rt_fn_))(const void *)rt__go_attr)(__VA_ARGS__), &rt_call_);  \
+		rt_call_.rt_result;                                                                \
+	})
+
+struct rt__go_call {
+	const rt_attr *rt_attr;
+	const void *rt_fn;
+	int rt_result;
+};
+
+#define RT__GO_CHECK(fn, ...)                                                                      \
+	_Static_assert(RT__SIZEOF_ARGS(__VA_ARGS__) <= RT_GO_MAX_BYTES,                            \
+		       "rt_go: more than 64 bytes of arguments; pass a pointer");                  \
+	_Static_assert(1 RT__EACH(RT__ALIGNED_16, _, ##__VA_ARGS__),                               \
+		       "rt_go: an over-aligned argument; pass a pointer");                         \
+	_Static_assert(sizeof((fn)(__VA_ARGS__)) <= 16,                                            \
+		       "rt_go: the function returns a large struct")
+
 #define RT_GO_MAX_BYTES 64
 
 /* The assembly that stands in for fn. Declared as data, so that the compiler does not compare its
  * type with that of the call. */
-extern const char rt__go[], rt__go_words[];
+extern const char rt__go[], rt__go_words[], rt__go_attr[];
 #define RT__GO_ENTRY(fn, ...)                                                                      \
 	(const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__go_words : rt__go)
 
@@ -126,6 +161,27 @@ int rt_gomaxprocs(int n);
 int rt_num_cpu(void);
 
 /*
+ * How deep goroutines have gone, with RTDEBUG=stackuse=1 in the environment: what to choose `stack`
+ * of an rt_attr by, or $RTSTACK. The same is printed when the program exits.
+ */
+typedef struct rt_stack_use {
+	const void *fn; /* the function that they were started with */
+	size_t stack;   /* bytes of stack that each of them has */
+	size_t used;    /* the most that one has used of it; thread-locals lie there, too */
+	uint64_t ended, living;
+} rt_stack_use;
+
+/* Fills up to n rows, the deepest first, and returns how many there are; 0 when it is off. */
+int rt_stack_usage(rt_stack_use *rows, int n);
+
+/*
+ * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
+ * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
+ * right now. What nobody needs for a second or two goes by itself.
+ */
+void rt_free_os_memory(void);
+
+/*
  * Ties the calling goroutine to the thread that it runs on, as Go's runtime.LockOSThread: no other
  * goroutine runs there and it runs nowhere else, until it has called rt_unlock_os_thread as many
  * times. If it ends while locked, the thread ends with it. Initializers (RT_INIT, constructors)
@@ -138,6 +194,14 @@ void rt_unlock_os_thread(void);
  * Ends the program with "panic: MESSAGE", the goroutine that did it, and exit status 2.
  */
 __attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
+
+/*
+ * What a report of a crash shows from now on, as Go's debug.SetTraceback, in the words of
+ * $RTTRACEBACK: "none", "single" (the goroutine that failed), "all", "system" (and the runtime's
+ * own frames), "crash" (and SIGABRT, for a core file). Less than $RTTRACEBACK says is ignored.
+ * False if there is no such level.
+ */
+bool rt_set_traceback(const char *level);
 
 /*
  * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sigaction, as a program sees it: the runtime's own handlers do not exist. For the signals that
+ * it reports (signal/), the default action of this program is the report: it is what SIG_DFL sets,
+ * and reads as SIG_DFL; whatever else the program sets is set. For a signal that the runtime uses
+ * (SIGURG, for preemption), the program's action is kept here, and the runtime's handler passes
+ * those on that are not its own.
+ *
+ * Ours are set through musl's __libc_sigaction, so that posix_spawn knows that they are handlers:
+ * its child shares our memory and must not run them.
+ *
+ * signal is here too, since musl's calls its sigaction by another name.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <ucontext.h>
+
+#include "libc/libc.h"
+
+#include "libc/musl.h"
+#include "os/os.h"
+#include "signal/signal.h"
+#include "sync/sync.h"
+
+MUSL_HIDDEN int __libc_sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
+MUSL_HIDDEN int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
+
+/* ---- signals with a report ---- */
+
+/* Other signals wait; those that a report may raise itself do not: that is a report in a report.
+ * SA_RESTART, since the program's calls must not learn of handlers that it does not know. */
+static struct sigaction
+reporting(void)
+{
+	struct sigaction sa = {.sa_sigaction = rt__report_signal,
+			       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER};
+
+	__builtin_memset(&sa.sa_mask, -1, sizeof sa.sa_mask);
+	for (const uint8_t *sig = rt__reported_signals; *sig; sig++)
+		sigdelset(&sa.sa_mask, *sig);
+	return sa;
+}
+
+void
+rt__signals_init(void)
+{
+	struct sigaction ours = reporting(), old;
+
+	for (const uint8_t *sig = rt__reported_signals; *sig; sig++) {
+		__libc_sigaction(*sig, &ours, &old);
+		if (old.sa_handler == SIG_IGN) /* our parent's wish, as for nohup */
+			__libc_sigaction(*sig, &old, NULL);
+	}
+}
+
+static bool
+is_reported(int sig)
+{
+	for (const uint8_t *s = rt__reported_signals; *s; s++)
+		if (*s == sig)
+			return true;
+	return false;
+}
+
+/* ---- the signal that the runtime uses itself ---- */
+
+static struct {
+	struct rt__lock lock; /* held with all signals blocked, since handlers take it, too */
+	int sig;              /* 0: none yet */
+	struct sigaction program;
+} taken;
+
+void
+rt__signal_take(int sig, void (*handler)(int sig, void *info, void *uc))
+{
+	struct sigaction ours = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+	uint64_t mask = rt__os_block_signals();
+
+	ours.sa_sigaction = (void (*)(int, siginfo_t *, void *))(void *)handler;
+	__builtin_memset(&ours.sa_mask, -1, sizeof ours.sa_mask);
+	rt__lock(&taken.lock);
+	__libc_sigaction(sig, &ours, &taken.program);
+	taken.sig = sig;
+	rt__unlock(&taken.lock);
+	rt__os_set_sigmask(mask);
+}
+
+/* Sets the program's action for the signal and returns what it was; -1 as sigaction does. */
+static int
+exchange_taken(int sig, const struct sigaction *sa, struct sigaction *old)
+{
+	uint64_t mask = rt__os_block_signals();
+	int r = 0;
+
+	rt__lock(&taken.lock);
+	if (sig == taken.sig) {
+		*old = taken.program;
+		if (sa)
+			taken.program = *sa;
+	} else {
+		r = __sigaction(sig, sa, old);
+	}
+	rt__unlock(&taken.lock);
+	rt__os_set_sigmask(mask);
+	return r;
+}
+
+/*
+ * With the mask that the program's handler would have, but on the signal stack, whether it asked
+ * for that or not. On the goroutine's it could park, and the thread would run others, with our
+ * frames still on the signal stack, where the next signal's go.
+ */
+bool
+rt__signal_chain(int sig, void *info, void *context)
+{
+	static const struct sigaction none = {.sa_handler = SIG_DFL};
+	const ucontext_t *uc = context;
+	struct sigaction sa;
+	uint64_t mask, add;
+
+	if (exchange_taken(sig, NULL, &sa) < 0 || sa.sa_handler == SIG_DFL ||
+	    sa.sa_handler == SIG_IGN)
+		return false;
+	if (sa.sa_flags & SA_RESETHAND)
+		exchange_taken(sig, &none, &sa);
+	__builtin_memcpy(&mask, &uc->uc_sigmask, sizeof mask);
+	__builtin_memcpy(&add, &sa.sa_mask, sizeof add);
+	if (!(sa.sa_flags & SA_NODEFER))
+		add |= 1ul << (sig - 1);
+	uint64_t ours = rt__os_block_signals();
+	rt__os_set_sigmask(mask | add);
+	if (sa.sa_flags & SA_SIGINFO)
+		sa.sa_sigaction(sig, info, context);
+	else
+		sa.sa_handler(sig);
+	rt__os_set_sigmask(ours);
+	return true;
+}
+
+/* ---- what programs call ---- */
+
+int
+sigaction(int sig, const struct sigaction *restrict sa, struct sigaction *restrict old)
+{
+	struct sigaction is, was;
+	int r;
+
+	if (sa)
+		is = sa->sa_handler == SIG_DFL && is_reported(sig) ? reporting() : *sa;
+	if (sig == RT_SIGURG)
+		r = exchange_taken(sig, sa ? &is : NULL, &was);
+	else
+		r = __sigaction(sig, sa ? &is : NULL, &was);
+	if (r < 0)
+		return r;
+	if (was.sa_sigaction == rt__report_signal)
+		was = (struct sigaction){.sa_handler = SIG_DFL};
+	if (old)
+		*old = was;
+	return 0;
+}
+
+void (*signal(int sig, void (*handler)(int)))(int)
+{
+	struct sigaction old, sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+	return sigaction(sig, &sa, &old) < 0 ? SIG_ERR : old.sa_handler;
+}
+
+void (*bsd_signal(int, void (*)(int)))(int) __attribute__((alias("signal")));
+void (*__sysv_signal(int, void (*)(int)))(int) __attribute__((alias("signal")));

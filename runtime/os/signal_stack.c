@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A stack for signal handlers, since the one that overflows has no room for them. */
+#include <elf.h>
+
+#include "os/os.h"
+#include "os/sysnum.h"
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+#define FRAME_MIN 4096ul    /* of a kernel before 5.14, which does not say */
+#define REPORT (48ul << 10) /* what a report takes, and one inside it */
+
+size_t
+rt__os_signal_stack_size(void)
+{
+	size_t frame = FRAME_MIN;
+
+	for (const unsigned long *a = rt__args.auxv; a && a[0] != AT_NULL; a += 2)
+		if (a[0] == AT_MINSIGSTKSZ && a[1] > frame)
+			frame = a[1];
+	return RT_ALIGN_UP(2 * frame + REPORT, rt__os.page_size);
+}
+
+int
+rt__os_sigaltstack(void *stack, size_t size)
+{
+	struct {
+		void *sp;
+		int flags;
+		size_t size;
+	} ss = {stack, 0, size};
+
+	return (int)rt__syscall3(SYS_sigaltstack, (long)&ss, 0, 0);
+}

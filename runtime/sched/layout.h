@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a debugger must know of a program's runtime to list its goroutines and unwind them, without
+ * debug information: where the lists start, where the fields are, where registers are saved.
+ *
+ * rt__layout is found by its symbol or, in a stripped program, by the note "rt0" (crt/), whose
+ * third word is the distance to it. Readers (tools/rtinspect, tools/gdb) go by this struct alone:
+ * they include this file or repeat it, and refuse another version. Within a version it grows at its
+ * end only; `size` says how much of it there is. It needs nothing but <stdint.h>, for their sake.
+ */
+#ifndef RT_SCHED_LAYOUT_H
+#define RT_SCHED_LAYOUT_H
+
+#include <stdint.h>
+
+#define RT_LAYOUT_MAGIC "rt0-lay" /* with its 0, eight bytes */
+#define RT_LAYOUT_VERSION 1
+
+/* A field of a struct, by its offset and size in bytes; numbers are little-endian. */
+struct rt__field {
+	uint16_t offset, size;
+};
+
+/* A table of `count` pointers to strings; an entry may be NULL. */
+struct rt__texts {
+	uint64_t address, count;
+};
+
+struct rt__layout_range {
+	uint64_t start, end;
+};
+
+/* A register that a parked goroutine has at sp + offset, by its DWARF number. */
+struct rt__saved_register {
+	uint16_t number, offset;
+};
+#define RT_LAYOUT_SAVED 6
+
+struct rt__layout {
+	char magic[8];
+	uint32_t version, size;
+	uint32_t machine;      /* e_machine of ELF */
+	uint32_t pointer_size; /* bytes */
+
+	/* Addresses of variables. */
+	uint64_t allg;         /* struct rt__g *: the first G ever made, linked by all_link */
+	uint64_t allg_count;   /* int32_t: Gs ever made; number i has G.number == i, from 1 */
+	uint64_t all_ms;       /* struct rt__m *: linked by all_link */
+	uint64_t all_ps;       /* struct rt__p **: an array of pointers */
+	uint64_t all_ps_count; /* int32_t */
+	uint64_t runq_count;   /* int32_t: goroutines on the global run queue */
+
+	struct rt__texts g_status, wait_reason, p_status;
+	struct rt__layout_range text_rt0, text_libc, text_user;
+
+	/* A goroutine that has not run yet has one of these as its pc. */
+	uint64_t gostart[2];
+	/* A parked goroutine resumes at G.pc, with these registers, and sp = G.sp + saved_size. */
+	uint32_t saved_size, nsaved;
+	struct rt__saved_register saved[RT_LAYOUT_SAVED];
+
+	struct {
+		uint32_t size;
+		struct rt__field sp, pc, tp, status, wait_reason, m, locked_m, id;
+		struct rt__field stack_lo, stack_hi, parent_id, start_pc, creator_pc, all_link;
+		struct rt__field number, syscall_sp, syscall_pc, syscall_bp;
+	} g;
+	struct {
+		uint32_t size;
+		struct rt__field id, tid, curg, p, tp, spinning, all_link; /* tid: the kernel's */
+	} m;
+	struct {
+		uint32_t size;
+		/* The run queue holds runq_tail - runq_head goroutines, and one in runq_next. */
+		struct rt__field id, status, sched_tick, m, runq_head, runq_tail, runq_next;
+	} p;
+};
+
+#endif

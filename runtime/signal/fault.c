@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults. The texts are Go's where Go has one.
+ *
+ * A fault at a small address is a null pointer's, whoever followed it: rt_wg_wait(NULL) faults in
+ * the runtime's text, and strlen(NULL) in libc's, but it is the program's doing. Any other fault
+ * in the runtime's text, and each in the scheduler, is taken for the runtime's own.
+ *
+ * A stack has overflowed if the fault is in the page below it, or further down with the stack
+ * pointer: a large frame may step over the first pages of what is not mapped there.
+ */
+#include <signal.h>
+
+#include "os/os.h"
+#include "signal/signal_priv.h"
+#include "stack/stack.h"
+
+#define NIL_PAGE 4096
+#define OVERSHOOT (1ul << 20) /* how far below its stack an overflow is recognized */
+#define NEAR_SP (64ul << 10)  /* a fault this near the stack pointer is of the stack itself */
+#define X86_HLT 0xf4
+
+/* Whether x is one of the n bytes below end. */
+static bool
+just_below(uintptr_t x, uintptr_t end, uintptr_t n)
+{
+	return end - 1 - x < n;
+}
+
+bool
+rt__is_overflow(struct rt__stack stack, const struct rt__event *e)
+{
+	if (e->sig != SIGSEGV && e->sig != SIGBUS)
+		return false;
+	return just_below(e->addr, stack.lo, rt__os.page_size) ||
+		(just_below(e->sp, stack.lo, OVERSHOOT) &&
+		 just_below(e->addr, stack.lo, stack.lo - e->sp + NEAR_SP));
+}
+
+static void
+print_signal(const struct rt__event *e)
+{
+	rt__eprintf("[signal %s code=0x%x addr=0x%lx pc=0x%lx]\n", rt__signal_name(e->sig), e->code,
+		    e->addr, e->pc);
+}
+
+static RT_NORETURN void
+end(enum rt__crash kind, const struct rt__event *e)
+{
+	rt__crash_print(kind, &e->at);
+	rt__crash_end();
+}
+
+static RT_NORETURN void
+panic(const struct rt__event *e, const char *text)
+{
+	if (rt__crash_begin()) {
+		rt__eprintf("panic: %s\n", text);
+		print_signal(e);
+	}
+	end(RT_CRASH_PANIC, e);
+}
+
+static RT_NORETURN void
+fatal(enum rt__crash kind, const struct rt__event *e, const char *text)
+{
+	if (rt__crash_begin()) {
+		rt__eprintf("fatal error: %s\n", text);
+		print_signal(e);
+	}
+	end(kind, e);
+}
+
+/* ---- stack overflow ---- */
+
+static void
+print_hint(const struct rt__g *gp, size_t size)
+{
+	if (gp->id == 1 || size > RT_STACK_MAX / 4)
+		return; /* there is no larger one */
+	for (size_t more = RT_STACK_MIN; more <= RT_STACK_MAX; more *= 2) {
+		if (more >= 4 * size) {
+			rt__eprintf("runtime: stacks are as large as RTSTACK says: "
+				    "RTSTACK=%zu%c gives four times as much\n",
+				    more >> (more < 1ul << 20 ? 10 : 20),
+				    more < 1ul << 20 ? 'K' : 'M');
+			return;
+		}
+	}
+}
+
+static RT_NORETURN void
+overflow(const struct rt__event *e)
+{
+	const struct rt__stack *s = &e->at.stack;
+
+	if (rt__crash_begin()) {
+		rt__eprintf("runtime: goroutine stack exceeds %zu-byte limit\n"
+			    "runtime: sp=0x%lx stack=[0x%lx, 0x%lx]\n",
+			    s->hi - s->lo, e->sp, s->lo, s->hi);
+		print_hint(rt__getg(), s->hi - s->lo);
+		rt__eprintf("fatal error: stack overflow\n");
+	}
+	end(RT_CRASH_FATAL, e);
+}
+
+/* ---- where and what ---- */
+
+/* libc stops what goes on with damaged memory by this instruction: a heap whose blocks do not fit
+ * together, a stack whose guard word has changed. */
+static bool
+is_libc_trap(const struct rt__event *e)
+{
+	return e->sig == SIGSEGV && e->code == SI_KERNEL && rt__text_of(e->pc) == RT_TEXT_LIBC &&
+		*(const uint8_t *)e->pc == X86_HLT;
+}
+
+static RT_NORETURN void
+report_bad_address(const struct rt__event *e)
+{
+	bool unmapped = e->sig == SIGBUS ? e->code == BUS_ADRERR
+					 : e->code == SEGV_MAPERR || e->code == SEGV_ACCERR;
+
+	if (unmapped && e->addr < NIL_PAGE)
+		panic(e, "runtime error: invalid memory address or nil pointer dereference");
+	if (is_libc_trap(e))
+		fatal(RT_CRASH_FATAL, e,
+		      "libc found memory corrupted: a double free, an overrun, a smashed stack");
+	if (rt__crash_begin()) {
+		if (e->code == SI_KERNEL) /* the kernel does not know which */
+			rt__eprintf("unexpected fault at a non-canonical address\n");
+		else
+			rt__eprintf("unexpected fault address 0x%lx\n", e->addr);
+		rt__eprintf("fatal error: fault\n");
+		print_signal(e);
+	}
+	end(RT_CRASH_THROW, e);
+}
+
+static RT_NORETURN void
+report_arithmetic(const struct rt__event *e)
+{
+	if (e->code == FPE_INTDIV)
+		panic(e, "runtime error: integer divide by zero");
+	if (e->code == FPE_INTOVF)
+		panic(e, "runtime error: integer overflow");
+	panic(e, "runtime error: floating point error");
+}
+
+void
+rt__report_fault(const struct rt__event *e)
+{
+	bool foreign = rt__getm() == &rt__m_foreign;
+	bool null = e->addr < NIL_PAGE && e->code != SI_KERNEL;
+
+	if (e->overflow)
+		overflow(e);
+	if (!e->at.gp && just_below(e->addr, e->sp + rt__os.page_size, NEAR_SP))
+		fatal(RT_CRASH_THROW, e, foreign ? "stack overflow" : "stack overflow on g0");
+	/* On g0 with a goroutine, libc works for that (rt__on_thread), with what it was given. */
+	if ((!rt__getg() && !foreign) || (!null && rt__text_of(e->pc) == RT_TEXT_RT0))
+		fatal(RT_CRASH_THROW, e, "unexpected signal during runtime execution");
+	if (e->sig == SIGFPE)
+		report_arithmetic(e);
+	report_bad_address(e);
+}

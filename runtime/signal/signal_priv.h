@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of signal/ share. */
+#ifndef RT_SIGNAL_PRIV_H
+#define RT_SIGNAL_PRIV_H
+
+#include "sched/sched.h"
+#include "signal/signal.h"
+#include "symtab/symtab.h"
+
+/* A signal as its handler finds it. */
+struct rt__event {
+	int sig, code;
+	uintptr_t addr, pc, sp; /* addr: of faults only */
+	bool overflow;          /* the goroutine's stack is full */
+	const void *uc;
+	struct rt__where at;
+};
+
+const char *rt__signal_name(int sig);
+
+/* ---- fault.c ---- */
+
+/* Whether e is a fault because that stack has no room for a frame. */
+bool rt__is_overflow(struct rt__stack stack, const struct rt__event *e);
+/* SIGSEGV, SIGBUS, SIGFPE. */
+RT_NORETURN void rt__report_fault(const struct rt__event *e);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* rtinspect ps and rtinspect core: goroutines of a running program and in a core file. */
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+/* A guest that waits for its input to end. */
+struct park {
+	pid_t pid;
+	int in, out;
+	char number[16];
+};
+
+static void
+be_park(const char *path, const char *const *args, const int in[2], const int out[2],
+	const char *dir)
+{
+	char *argv[8] = {(char *)path};
+	char *envp[] = {(char *)"GOMAXPROCS=2", NULL};
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	for (int i = 0; args[i]; i++)
+		argv[i + 1] = (char *)args[i];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CORE, &unlimited);
+	dup2(in[0], 0);
+	dup2(out[1], 1);
+	if (!dir || chdir(dir) == 0)
+		execve(path, argv, envp);
+	_exit(126);
+}
+
+static void
+expect_line(const struct park *p, const char *line)
+{
+	char got[16] = "";
+	size_t n = strlen(line);
+
+	for (size_t i = 0; i < n; i++)
+		cr_assert(read(p->out, got + i, 1) == 1, "it ended after \"%s\"", got);
+	cr_assert_str_eq(got, line);
+}
+
+static struct park
+park_in(const char *dir, const char *name, const char *const *args)
+{
+	struct park p;
+	int in[2], out[2];
+
+	cr_assert(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
+	p.pid = fork();
+	cr_assert(p.pid >= 0);
+	if (p.pid == 0)
+		be_park(guest_path(name), args, in, out, dir);
+	close(in[0]);
+	close(out[1]);
+	p.in = in[1];
+	p.out = out[0];
+	snprintf(p.number, sizeof p.number, "%d", (int)p.pid);
+	expect_line(&p, "ready\n");
+	return p;
+}
+
+#define PARK(name, ...) park_in(NULL, name, (const char *const[]){__VA_ARGS__, NULL})
+
+static int
+release(struct park *p)
+{
+	int status;
+
+	close(p->in);
+	cr_assert(waitpid(p->pid, &status, 0) == p->pid);
+	return status;
+}
+
+/* It was not disturbed: it does what it has left to do. */
+static void
+expect_undisturbed(struct park *p)
+{
+	close(p->in);
+	p->in = -1;
+	expect_line(p, "ok\n");
+	int status = release(p);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
+	close(p->out);
+}
+
+static const char *
+rtinspect(void)
+{
+	const char *path = getenv("RTINSPECT");
+
+	cr_assert(path, "RTINSPECT is not set: run these tests through meson");
+	return path;
+}
+
+#define RTINSPECT_RUN(...)                                                                         \
+	guest_run(rtinspect(), .timeout_s = 100, .args = {__VA_ARGS__}, .env = {"LC_ALL=C"})
+
+#define LINE " park\\.c:[0-9]+"
+#define BY_MAIN "main" LINE " in goroutine 1$"
+
+static void
+expect_table(const struct guest *g)
+{
+	guest_expect_exit(g, 0);
+	guest_expect_err_is(g, "");
+	guest_expect_out_matches(g, "^GOID +STATE +WHERE +CREATED BY$");
+	guest_expect_out_matches(g, "^ +1  [a-z]+.* main" LINE " +-$");
+	for (int i = 2; i <= 4; i++) {
+		char row[200];
+
+		snprintf(row, sizeof row, "^ +%d  sync\\.WaitGroup\\.Wait +inner" LINE " +" BY_MAIN,
+			 i);
+		guest_expect_out_matches(g, row);
+	}
+	guest_expect_out_matches(g,
+				 "^ +[0-9]+  (running|preempted|runnable).* hog" LINE " +" BY_MAIN);
+	guest_expect_out_matches(g, "^[56] goroutines; GOMAXPROCS 2: ");
+}
+
+Test(ps, lists_goroutines, .timeout = 60)
+{
+	static const char *const names[] = {"park", "park-pie", "park-O0"};
+
+	for (int i = 0; i < 3; i++) {
+		struct park p = PARK(names[i], "3", "hog", "late");
+		struct guest g = RTINSPECT_RUN("ps", p.number);
+
+		expect_table(&g);
+		guest_expect_out_matches(&g, "^ +[0-9]+  .* (parked|inner)" LINE " +" BY_MAIN);
+		guest_free(&g);
+		expect_undisturbed(&p);
+	}
+}
+
+Test(ps, traceback, .timeout = 60)
+{
+	struct park p = PARK("park", "1");
+	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
+
+	guest_expect_exit(&g, 0);
+	guest_expect_err_is(&g, "");
+	/* All of it: a goroutine's own frames and the call into the runtime, libc's by name. */
+	const char *two = strstr(g.out, "goroutine 2 [sync.WaitGroup.Wait]:\n");
+	cr_assert(two, "%s", g.out);
+	cr_assert(strstr(two, "\ninner(...)\n\t/"), "%s", g.out);
+	cr_assert(strstr(two, "\nparked(...)\n\t/"), "%s", g.out);
+	cr_assert(strstr(two, "\ncreated by main in goroutine 1\n\t/"), "%s", g.out);
+	guest_expect_out_matches(&g, "^\t/.*/park\\.c:[0-9]+ \\+0x[0-9a-f]+$");
+	guest_expect_out_matches(&g, "^read\\(\\.\\.\\.\\)$");
+	guest_expect_out_matches(&g, "^\tlibc\\.a \\+0x[0-9a-f]+$");
+	cr_assert(!strstr(g.out, "rt__park"), "%s", g.out);
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "-v", "--runtime", p.number);
+	guest_expect_out_matches(&g, "^rt__park\\(\\.\\.\\.\\)$");
+	guest_expect_out_matches(&g, "^rt__gostart\\(\\.\\.\\.\\)$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+Test(ps, json, .timeout = 60)
+{
+	struct park p = PARK("park", "1");
+	struct guest g = RTINSPECT_RUN("ps", "--json", "--traceback", p.number);
+
+	guest_expect_exit(&g, 0);
+	guest_expect_out_matches(&g, "^  \"version\": 1,$");
+	guest_expect_out_matches(&g, "^      \"state\": \"sync\\.WaitGroup\\.Wait\",$");
+	guest_expect_out_matches(&g, "^          \"function\": \"parked\",$");
+	guest_expect_out_matches(&g, "^      \"parent\": 1,$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+Test(ps, stripped, .timeout = 60)
+{
+	struct park p = PARK("park-stripped", "3");
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+
+	guest_expect_exit(&g, 0);
+	guest_expect_out_matches(
+		&g, "^ +2  sync\\.WaitGroup\\.Wait +0x[0-9a-f]+ +0x[0-9a-f]+ in goroutine 1$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+Test(ps, many, .timeout = 240)
+{
+	struct park p = PARK("park", "100000", "hog");
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+
+	guest_expect_exit(&g, 0);
+	guest_expect_out_matches(&g, "^100002 goroutines; ");
+	cr_assert(guest_count(g.out, "inner park.c") >= 100000);
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+/* Whether /proc/PID/status has the line. */
+static bool
+status_has(const struct park *p, const char *line)
+{
+	char path[64], text[4096] = "";
+
+	snprintf(path, sizeof path, "/proc/%s/status", p->number);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+	close(fd);
+	return strstr(text, line) != NULL;
+}
+
+/* Whatever becomes of rtinspect, the process goes on. */
+Test(ps, killed_while_it_looks, .timeout = 240)
+{
+	struct park p = PARK("park", "50000");
+	pid_t pid = fork();
+	int status;
+
+	cr_assert(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, 1);
+		execl(rtinspect(), "rtinspect", "ps", p.number, (char *)NULL);
+		_exit(126);
+	}
+	while (!status_has(&p, "\nState:\tt (tracing stop)\n") &&
+	       waitpid(pid, &status, WNOHANG) == 0)
+		;
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	expect_undisturbed(&p);
+}
+
+/* ---- core files ---- */
+
+static bool
+cores_are_files(void)
+{
+	char pattern[256] = "";
+	int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, pattern, sizeof pattern - 1) < 0)
+		pattern[0] = 0;
+	close(fd);
+	return strcmp(pattern, "core\n") == 0;
+}
+
+/* Makes a core file in a new folder; false if this machine makes none. */
+static bool
+make_core(char dir[static 32], char core[static 64], int pid[static 1])
+{
+	strcpy(dir, "/tmp/rt0-ps-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	struct park p = park_in(dir, "park", (const char *const[]){"3", "hog", "abort", NULL});
+	int status = release(&p);
+	struct stat found;
+
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status 0x%x", status);
+	snprintf(core, 64, "%s/core", dir);
+	if (stat(core, &found) != 0)
+		snprintf(core, 64, "%s/core.%d", dir, (int)p.pid);
+	*pid = p.pid;
+	return stat(core, &found) == 0;
+}
+
+Test(ps, core, .timeout = 60)
+{
+	char dir[32], core[64], head[100], cut[64];
+	int pid;
+
+	if (!cores_are_files() || !make_core(dir, core, &pid))
+		cr_skip_test("no core files here");
+	struct guest g = RTINSPECT_RUN("core", core);
+	expect_table(&g);
+	snprintf(head, sizeof head, "^process %d: .*/park 3 hog abort$", pid);
+	guest_expect_out_matches(&g, head);
+	guest_expect_out_matches(&g,
+				 "^It died of signal 6 \\(SIGABRT: Aborted\\), in thread [0-9]+ "
+				 "\\(m[0-9]+\\), goroutine 1\\.$");
+	guest_free(&g);
+
+	g = RTINSPECT_RUN("core", core, guest_path("hello"));
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "hello is not the program that left this core file");
+	guest_free(&g);
+
+	/* Without its end it still tells what it can, and says that it is cut. */
+	snprintf(cut, sizeof cut, "%s/cut", dir);
+	cr_assert(rename(core, cut) == 0 && truncate(cut, 200000) == 0);
+	g = RTINSPECT_RUN("core", cut);
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "is truncated: it should have");
+	guest_free(&g);
+	unlink(cut);
+	rmdir(dir);
+}
+
+/* ---- what cannot be looked at ---- */
+
+static void
+expect_refusal(struct guest g, const char *why)
+{
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, why);
+	guest_free(&g);
+}
+
+static int
+become_nobody(const void *unused)
+{
+	(void)unused;
+	return setgid(65534) != 0 || setuid(65534) != 0;
+}
+
+Test(ps, errors, .timeout = 60)
+{
+	char self[16];
+
+	snprintf(self, sizeof self, "%d", (int)getpid());
+	expect_refusal(RTINSPECT_RUN("ps", "2147483647"), "process 2147483647: no such process\n");
+	expect_refusal(RTINSPECT_RUN("ps", self), "is not an rt0 program");
+	expect_refusal(RTINSPECT_RUN("ps", "12x"), "12x is not the number of a process");
+	expect_refusal(RTINSPECT_RUN("ps"), "name a process");
+	expect_refusal(RTINSPECT_RUN("core", "/etc/passwd"), "it is not an ELF file");
+	expect_refusal(RTINSPECT_RUN("core", "/nonexistent"), "cannot be opened: No such file");
+	expect_refusal(RTINSPECT_RUN("core", guest_path("hello")), "but no core file");
+}
+
+Test(ps, permission, .timeout = 60)
+{
+	if (geteuid() != 0)
+		cr_skip_test("only root can become somebody else");
+	struct park p = PARK("park", "1");
+	char folder[4096];
+
+	/* The build folder may be closed to others, even to search. */
+	snprintf(folder, sizeof folder, "%s", rtinspect());
+	struct guest g = guest_run(rtinspect(), .args = {"ps", p.number}, .before = become_nobody);
+	if (WIFEXITED(g.status) && WEXITSTATUS(g.status) != 126) {
+		guest_expect_exit(&g, 2);
+		guest_expect_err(&g, "may not be inspected");
+	}
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+/* One tracer at a time: who it is, is said. */
+Test(ps, traced, .timeout = 60)
+{
+	struct park p = PARK("park", "1");
+	char who[64];
+
+	if (access("/usr/bin/strace", X_OK) != 0)
+		cr_skip_test("there is no strace");
+	pid_t pid = fork();
+	cr_assert(pid >= 0);
+	if (pid == 0) {
+		execl("/usr/bin/strace", "strace", "-q", "-o", "/dev/null", "-e", "trace=none",
+		      "-p", p.number, (char *)NULL);
+		_exit(126);
+	}
+	snprintf(who, sizeof who, "\nTracerPid:\t%d\n", (int)pid);
+	while (!status_has(&p, who))
+		cr_assert(waitpid(pid, NULL, WNOHANG) == 0, "strace has ended");
+	snprintf(who, sizeof who, "is being traced by process %d", (int)pid);
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+	guest_expect_err(&g, who);
+	guest_free(&g);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	expect_undisturbed(&p);
+}

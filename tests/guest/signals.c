@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals that the runtime reports by itself, in programs that handle, ignore and restore them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+extern char **environ;
+
+static volatile uintptr_t zero;
+
+__attribute__((noinline)) static int
+follow(const volatile int *p)
+{
+	return *p;
+}
+
+static const int reported[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGQUIT};
+
+static void
+handler(int sig)
+{
+	(void)sig;
+}
+
+static void
+info_handler(int sig, siginfo_t *info, void *uc)
+{
+	(void)sig, (void)info, (void)uc;
+}
+
+static bool
+is_default(int sig)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0x55, sizeof sa);
+	CHECK(sigaction(sig, NULL, &sa) == 0);
+	return sa.sa_handler == SIG_DFL && sa.sa_flags == 0 && !sigismember(&sa.sa_mask, SIGINT);
+}
+
+/* What is set is what is read, and nobody sees the runtime's handlers. */
+static int
+actions(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	for (size_t i = 0; i < GUEST_LEN(reported); i++) {
+		int sig = reported[i];
+		struct sigaction sa = {.sa_sigaction = info_handler,
+				       .sa_flags = SA_SIGINFO | SA_NODEFER};
+		struct sigaction old;
+
+		CHECK(is_default(sig));
+		sigaddset(&sa.sa_mask, SIGUSR1);
+		CHECK(sigaction(sig, &sa, &old) == 0 && old.sa_handler == SIG_DFL);
+		CHECK(sigaction(sig, &old, &sa) == 0 && sa.sa_sigaction == info_handler);
+		CHECK((sa.sa_flags & (SA_SIGINFO | SA_NODEFER | SA_ONSTACK)) ==
+		      (SA_SIGINFO | SA_NODEFER));
+		CHECK(sigismember(&sa.sa_mask, SIGUSR1) && !sigismember(&sa.sa_mask, SIGUSR2));
+		CHECK(is_default(sig));
+		CHECK(signal(sig, handler) == SIG_DFL && signal(sig, SIG_IGN) == handler);
+		CHECK(signal(sig, SIG_DFL) == SIG_IGN && is_default(sig));
+	}
+	errno = 0;
+	CHECK(sigaction(32, NULL, NULL) == -1 && errno == EINVAL);
+	CHECK(sigaction(-1, NULL, NULL) == -1 && sigaction(99, NULL, NULL) == -1);
+	CHECK(signal(SIGKILL, handler) == SIG_ERR);
+	puts("ok");
+	return 0;
+}
+
+/* ---- handlers that jump ---- */
+
+static sigjmp_buf again;
+static volatile void *handler_frame;
+
+static void
+jump(int sig)
+{
+	handler_frame = __builtin_frame_address(0);
+	siglongjmp(again, sig);
+}
+
+static bool
+on_stack_of(const volatile void *p, const void *frame)
+{
+	return (uintptr_t)frame - (uintptr_t)p < 65536;
+}
+
+static void
+fault_and_jump(int flags, rt_wg *wg)
+{
+	struct sigaction sa = {.sa_handler = jump, .sa_flags = flags};
+
+	sigaction(SIGSEGV, &sa, NULL);
+	for (volatile int i = 0; i < 100; i++) {
+		if (sigsetjmp(again, 1) == 0) {
+			follow((int *)zero);
+			_Exit(4);
+		}
+		CHECK(on_stack_of(handler_frame, __builtin_frame_address(0)) ==
+		      !(flags & SA_ONSTACK));
+	}
+	rt_wg_done(wg);
+}
+
+static int
+jumps(int argc, char **argv)
+{
+	rt_wg wg = RT_WG_INIT;
+
+	(void)argc, (void)argv;
+	rt_wg_add(&wg, 1);
+	fault_and_jump(0, &wg);
+	rt_wg_add(&wg, 1);
+	fault_and_jump(SA_ONSTACK, &wg);
+	rt_wg_add(&wg, 1);
+	rt_go(fault_and_jump, 0, &wg);
+	rt_wg_wait(&wg);
+	rt_wg_add(&wg, 1);
+	rt_go(fault_and_jump, SA_ONSTACK, &wg);
+	rt_wg_wait(&wg);
+	puts("ok");
+	return 0;
+}
+
+/* Takes its handler back when it is called: what faults again is reported. */
+static void
+give_back(int sig)
+{
+	signal(sig, SIG_DFL);
+}
+
+static int
+restored(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	signal(SIGSEGV, give_back);
+	return follow((int *)zero);
+}
+
+/* A fault that somebody sends is no fault. */
+static int
+sent(int argc, char **argv)
+{
+	CHECK(argc == 1);
+	raise(atoi(argv[0]));
+	return 5;
+}
+
+static int
+ignored(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGTRAP, SIG_IGN);
+	raise(SIGQUIT);
+	kill(getpid(), SIGTRAP);
+	puts("ok");
+	return 0;
+}
+
+/* What the process was started with. */
+static int
+inherited(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	CHECK(signal(SIGQUIT, SIG_IGN) == SIG_IGN);
+	raise(SIGQUIT);
+	puts("ok");
+	return 0;
+}
+
+/* ---- children ---- */
+
+static int
+wait_for(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+static int
+children(int argc, char **argv)
+{
+	char *const args[] = {"sh", "-c", "kill -QUIT $$; exit 9", NULL};
+	pid_t pid;
+	int status;
+
+	(void)argc, (void)argv;
+	CHECK(posix_spawn(&pid, "/bin/sh", NULL, NULL, args, environ) == 0);
+	status = wait_for(pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
+	status = system("kill -SEGV $$; exit 9");
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	CHECK(is_default(SIGQUIT));
+	FILE *f = popen("kill -ABRT $$; exit 9", "r");
+	CHECK(f);
+	status = pclose(f);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	pid = fork();
+	if (pid == 0) {
+		execv("/bin/sh", args);
+		_exit(9);
+	}
+	status = wait_for(pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
+	puts("ok");
+	return 0;
+}
+
+/* ---- SIGURG, which the runtime uses itself once there are goroutines ---- */
+
+static volatile sig_atomic_t urgent;
+static volatile int urgent_flags;
+
+static void
+on_urgent(int sig)
+{
+	urgent += sig == SIGURG;
+}
+
+static void
+nothing(rt_wg *wg)
+{
+	rt_wg_done(wg);
+}
+
+static void
+expect_urgent(int n)
+{
+	urgent = 0;
+	raise(SIGURG);
+	CHECK(urgent == n);
+}
+
+static int
+urgent_signal(int argc, char **argv)
+{
+	rt_wg wg = RT_WG_INIT;
+
+	(void)argc, (void)argv;
+	expect_urgent(0);
+	CHECK(signal(SIGURG, on_urgent) == SIG_DFL);
+	expect_urgent(1);
+	rt_wg_add(&wg, 1);
+	rt_go(nothing, &wg);
+	rt_wg_wait(&wg);
+	expect_urgent(1);
+	CHECK(signal(SIGURG, SIG_DFL) == on_urgent);
+	expect_urgent(0);
+	struct sigaction sa = {.sa_handler = on_urgent, .sa_flags = (int)SA_RESETHAND};
+	CHECK(sigaction(SIGURG, &sa, NULL) == 0);
+	expect_urgent(1);
+	expect_urgent(0);
+	CHECK(signal(SIGURG, SIG_IGN) == SIG_DFL);
+	expect_urgent(0);
+	puts("ok");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct guest_case cases[] = {
+		{"actions", actions},   {"jumps", jumps},          {"restored", restored},
+		{"sent", sent},         {"ignored", ignored},      {"inherited", inherited},
+		{"children", children}, {"urgent", urgent_signal},
+	};
+
+	return guest_main(cases, GUEST_LEN(cases), argc, argv);
+}

@@ -1,0 +1,616 @@
+# SPDX-License-Identifier: MIT
+"""Goroutines of rt0 programs in gdb.
+
+    info goroutines         lists them; * marks those that are on a thread
+    goroutine N COMMAND     does COMMAND in goroutine N, as in: goroutine 12 bt
+    goroutine all COMMAND   ... in each; goroutine 0 COMMAND in that of the selected thread
+    goroutine [N]           tells about it
+    $goid()                 the number of the current goroutine, 0 if there is none
+    gcore [FILE]            as ever, but with the stacks of goroutines
+
+It is in every rt0 program (.debug_gdb_scripts, until strip), and can be sourced. All it knows of a
+program comes from rt__layout (runtime/sched/layout.h): it needs no debug information. Registers and
+memory are only read, so that it works on core files: a goroutine that is on no thread is shown as
+the caller of the selected thread's innermost frame, by an unwinder that is on meanwhile. That frame
+is number 0 and hidden, so the goroutine's own start at 1, or higher behind inlined functions.
+
+A second unwinder, which is always on, finds the callers of libc's functions.
+"""
+import bisect
+import os
+import re
+import struct
+
+import gdb
+import gdb.unwinder
+
+RT0_VERSION = 1
+
+
+class Rt0Record:
+    """Reads structs of one kind: their fields by name."""
+
+    CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+    def __init__(self, size, names, fields):
+        self.size = size
+        self.names, form, at = [], "<", 0
+        for (offset, width), name in sorted(zip(fields, names)):
+            if offset < at or width not in self.CODES:
+                raise gdb.GdbError("rt__layout makes no sense: field " + name)
+            form += "%dx%s" % (offset - at, self.CODES[width])
+            self.names.append(name)
+            at = offset + width
+        if at > size:
+            raise gdb.GdbError("rt__layout makes no sense: a field outside its struct")
+        self.struct = struct.Struct(form)
+
+    def read(self, address):
+        data = rt0_read(address, self.size)
+        record = dict(zip(self.names, self.struct.unpack_from(data)))
+        record["address"] = address
+        return record
+
+
+def rt0_read(address, size):
+    return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def rt0_word(address, form="<Q"):
+    return struct.unpack(form, rt0_read(address, struct.calcsize(form)))[0]
+
+
+def rt0_string(address):
+    text = b""
+    while address and b"\0" not in text and len(text) < 256:
+        text += rt0_read(address + len(text), 1)
+    return text.rstrip(b"\0").decode("ascii", "replace")
+
+
+class Rt0Layout:
+    """rt__layout of the program: runtime/sched/layout.h, in the same order."""
+
+    HEAD = struct.Struct("<8sIIII")
+    BODY = struct.Struct("<6Q6Q6Q2QII12H")
+    TEXT = HEAD.size + 12 * 8  # where the ranges of text are
+    G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc "
+         "creator_pc all_link number syscall_sp syscall_pc syscall_bp").split()
+    M = "id tid curg p tp spinning all_link".split()
+
+    def __init__(self):
+        at = self.find()
+        magic, version, size, machine, _ = self.HEAD.unpack(rt0_read(at, self.HEAD.size))
+        if magic != b"rt0-lay\0":
+            raise gdb.GdbError("rt__layout is damaged, or not rt0's")
+        if version != RT0_VERSION or machine != 62:
+            raise gdb.GdbError("the program has version %d of rt__layout, this is for version %d: "
+                               "source the rt0-gdb.py of its rt0" % (version, RT0_VERSION))
+        data = rt0_read(at, min(size, 4096))[self.HEAD.size:]
+        body = self.BODY.unpack_from(data)
+        self.allg = body[0]
+        self.status, self.reason = self.texts(*body[6:8]), self.texts(*body[8:10])
+        self.text = [body[12:14], body[14:16], body[16:18]]
+        self.gostart = body[18:20]
+        self.saved_size, self.saved = body[20], list(zip(body[22::2], body[23::2]))
+        rest = data[self.BODY.size:]
+        self.g, rest = self.record(self.G, rest)
+        self.m, rest = self.record(self.M, rest)
+
+    @staticmethod
+    def record(names, data):
+        n = 4 + 4 * len(names)
+        words = struct.unpack_from("<I%dH" % (2 * len(names)), data)
+        return Rt0Record(words[0], names, list(zip(words[1::2], words[2::2]))), data[n:]
+
+    @staticmethod
+    def texts(address, count):
+        return [rt0_string(rt0_word(address + 8 * i)) for i in range(min(count, 256))]
+
+    @classmethod
+    def find(cls):
+        if gdb.selected_inferior().pid == 0:
+            raise gdb.GdbError("The program is not being run.")
+        try:
+            return int(gdb.parse_and_eval("(unsigned long)&rt__layout"))
+        except gdb.error:
+            at = cls.find_by_note()
+            if not at:
+                raise gdb.GdbError("This is no rt0 program: it has no rt__layout and no rt0 note.")
+            return at
+
+    @classmethod
+    def find_by_note(cls):
+        """In a stripped program: the third word of the note "rt0", which is in memory."""
+        auxv = gdb.execute("info auxv", to_string=True)
+        phdr = re.search(r"AT_PHDR .* (0x[0-9a-f]+)", auxv)
+        phnum = re.search(r"AT_PHNUM .* (\d+)", auxv)
+        if not phdr or not phnum:
+            return None
+        at, count = int(phdr.group(1), 16), int(phnum.group(1))
+        headers = list(struct.iter_unpack("<IIQQQQQQ", rt0_read(at, 56 * count)))
+        first = [h for h in headers if h[0] == 1 and h[2] == 0]
+        if not first:
+            return None
+        cls.base = (at & ~4095) - first[0][3]
+        for header in headers:
+            if header[0] != 4:
+                continue
+            note = rt0_read(cls.base + header[3], header[5])
+            i = note.find(struct.pack("<III", 4, 12, 1) + b"rt0\0")
+            if i >= 0:
+                return cls.base + header[3] + i + 24 + struct.unpack_from("<i", note, i + 24)[0]
+        return None
+
+
+RT0_RUNNING, RT0_SYSCALL, RT0_WAITING, RT0_DEAD = 2, 3, 4, 6
+# DWARF numbers of the registers that a parked goroutine has saved.
+RT0_REGISTERS = {3: "rbx", 6: "rbp", 12: "r12", 13: "r13", 14: "r14", 15: "r15"}
+
+
+class Rt0Program:
+    """What the program is like now: read anew for each command."""
+
+    def __init__(self):
+        self.layout = Rt0Layout()
+        self.functions = {}
+
+    def goroutines(self):
+        return (g for g in self.all_ever() if g["status"] not in (0, RT0_DEAD))
+
+    def all_ever(self):
+        """Dead ones, too. Each G knows its place in the list, so a damaged one ends."""
+        at, number = rt0_word(self.layout.allg), 0
+        while at:
+            g = self.layout.g.read(at)
+            number += 1
+            if g["number"] != number:
+                raise gdb.GdbError("the list of goroutines is damaged behind number %d" % number)
+            yield g
+            at = g["all_link"]
+
+    def goroutine(self, goid):
+        for g in self.goroutines():
+            if g["id"] == goid:
+                return g
+        raise gdb.GdbError("No such goroutine: %d" % goid)
+
+    def state(self, g):
+        def text(table, i):
+            return table[i] if i < len(table) and table[i] else "status %d" % i
+        state = text(self.layout.status, g["status"])
+        if g["status"] == RT0_WAITING and g["wait_reason"]:
+            state = text(self.layout.reason, g["wait_reason"])
+        return state + (", locked to thread" if g["locked_m"] else "")
+
+    def threads(self):
+        """Threads by the address of their M, which is their gs base."""
+        here, threads = gdb.selected_thread(), {}
+        try:
+            for thread in gdb.selected_inferior().threads():
+                thread.switch()
+                threads[int(gdb.newest_frame().read_register("gs_base")) & (2**64 - 1)] = thread
+        finally:
+            here.switch()
+        return threads
+
+    def current(self):
+        """The goroutine that the selected thread runs, or None."""
+        base = int(gdb.newest_frame().read_register("gs_base"))
+        at = base and self.layout.m.read(base)["curg"]
+        return self.layout.g.read(at) if at else None
+
+    def saved(self, g):
+        """Registers of a goroutine that is on no thread, or that is about to be, or to leave it."""
+        if g["status"] == RT0_SYSCALL:
+            return {"rip": g["syscall_pc"], "rsp": g["syscall_sp"], "rbp": g["syscall_bp"]}
+        size = self.layout.saved_size
+        slots = rt0_read(g["sp"], size)
+        regs = {RT0_REGISTERS[number]: struct.unpack_from("<Q", slots, at)[0]
+                for number, at in self.layout.saved if number in RT0_REGISTERS}
+        regs["rip"], regs["rsp"] = g["pc"], g["sp"] + size
+        if g["pc"] in self.layout.gostart:
+            regs["rip"] += 1  # gdb looks up the address before that of a caller
+        return regs
+
+    # Naming a place without gdb's unwinder, which would be slow for many goroutines.
+
+    def where(self, g, threads):
+        """The pc of the innermost frame outside the runtime, as far as frame pointers lead there:
+        the runtime keeps them."""
+        thread = g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL)
+        if thread:
+            return self.where_on_thread(g, threads[g["m"]])
+        if g["pc"] in self.layout.gostart and g["status"] != RT0_SYSCALL:
+            return g["start_pc"] + 1
+        try:
+            regs = self.saved(g)
+            return self.walk(regs["rip"], regs["rsp"], regs["rbp"], g["stack_hi"])
+        except gdb.MemoryError:
+            return g["pc"]
+
+    def in_text(self, pc, which=(0, 1, 2)):
+        return any(self.layout.text[i][0] <= pc < self.layout.text[i][1] for i in which)
+
+    def walk(self, pc, sp, fp, top):
+        start, data = sp, rt0_read(sp, max(0, min(512, top - sp)))
+        for _ in range(32):
+            if not self.in_text(pc, (0,)) or fp < sp or fp % 8 or fp + 32 > top:
+                break
+            if fp - start + 32 > len(data):
+                start, data = fp, rt0_read(fp, min(512, top - fp))
+            sp = fp + 8
+            fp, *words = struct.unpack_from("<4Q", data, fp - start)
+            # Below an injected call (async.S) lie flags and such first: no addresses of text.
+            callers = [word for word in words if self.in_text(word)]
+            if not callers:
+                break
+            pc = callers[0]
+        return pc
+
+    def where_on_thread(self, g, thread):
+        here = gdb.selected_thread()
+        try:
+            thread.switch()
+            frame = self.outside_runtime(gdb.newest_frame())
+            return frame.pc() + (frame.level() == 0)  # others' are return addresses
+        finally:
+            here.switch()
+
+    def outside_runtime(self, first):
+        """The frame whose locals are worth a look: the innermost one of the program's own code."""
+        for text in ((2,), (1, 2)):
+            frame = first
+            for _ in range(64):
+                if frame and self.in_text(frame.pc(), text):
+                    return frame
+                frame = frame and frame.older()
+        return first
+
+    def function(self, pc):
+        if pc not in self.functions:
+            # gdb takes the names of the runtime for Ada's.
+            symbol = gdb.execute("with print demangle off -- info symbol 0x%x" % (pc - 1),
+                                 to_string=True)
+            name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % (pc - 1)
+            line = gdb.current_progspace().find_pc_line(pc - 1)
+            if line.symtab:
+                name += " %s:%d" % (os.path.basename(line.symtab.filename), line.line)
+            self.functions[pc] = name
+        return self.functions[pc]
+
+
+class Rt0Unwinder(gdb.unwinder.Unwinder):
+    """While a goroutine is selected: makes it the caller of its host thread's innermost frame.
+    There may be inlined functions on top of that frame; rsp tells which it is."""
+
+    def __init__(self):
+        super().__init__("rt0-goroutine")
+        self.enabled, self.registers, self.thread, self.level = False, None, None, 0
+
+    def select(self, registers):
+        """Returns the goroutine's innermost frame."""
+        frame = gdb.newest_frame()
+        self.thread = gdb.selected_thread().ptid
+        self.host = [int(frame.read_register(name)) for name in ("rip", "rsp")]
+        self.registers, self.enabled = registers, True
+        gdb.invalidate_cached_frames()
+        frame = gdb.newest_frame()
+        while frame.older() and int(frame.read_register("rsp")) == self.host[1]:
+            frame = frame.older()
+        self.level, rt0_filter.enabled = frame.level(), True
+        return frame
+
+    def clear(self):
+        if self.enabled:
+            self.enabled = rt0_filter.enabled = False
+            gdb.invalidate_cached_frames()
+
+    def __call__(self, pending):
+        if (gdb.selected_thread().ptid != self.thread or
+                [int(pending.read_register(name)) for name in ("rip", "rsp")] != self.host):
+            return None
+        return rt0_unwound(pending, 0, self.host[0], self.registers)
+
+
+def rt0_unwound(pending, frame_sp, frame_pc, registers):
+    word = gdb.lookup_type("unsigned long")
+    info = pending.create_unwind_info(Rt0FrameId(gdb.Value(frame_sp).cast(word),
+                                                 gdb.Value(frame_pc).cast(word)))
+    for name, value in registers.items():
+        info.add_saved_register(name, gdb.Value(struct.pack("<Q", value & (2**64 - 1)), word))
+    return info
+
+
+class Rt0FrameId:
+    """That of the host's frame has sp 0, so that no stack looks as if it were below."""
+
+    def __init__(self, sp, pc):
+        self.sp, self.pc = sp, pc
+
+
+class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
+    """Callers of libc's functions, for which static musl has no unwind tables: the stack is
+    searched for a return address behind a call of just that function, or else behind any call.
+    Nothing here may ask gdb for frames, so not for the value of an expression either."""
+
+    SIGRETURN = b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
+    KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+
+    def __init__(self):
+        super().__init__("rt0-libc")
+        self.pid, self.text, self.starts = None, None, []
+
+    def __call__(self, pending):
+        pc = int(pending.read_register("rip"))
+        try:
+            self.look_at_program()
+            if (not self.text or not self.text[1][0] <= pc < self.text[1][1] or
+                    gdb.current_progspace().find_pc_line(pc).symtab or
+                    rt0_read(pc, len(self.SIGRETURN)) == self.SIGRETURN):
+                return None
+            return self.unwind(pending, pc, int(pending.read_register("rsp")))
+        except (gdb.error, OSError, struct.error):
+            return None
+
+    def unwind(self, pending, pc, sp):
+        i = bisect.bisect(self.starts, pc - (pending.level() > 0)) - 1
+        start = self.starts[i] if i >= 0 else 0
+        stack, slot = self.search(sp, start)
+        if slot is None:
+            return None
+        registers = {name: int(pending.read_register(name)) for name in self.KEPT}
+        registers["rip"], registers["rsp"] = stack[slot], sp + 8 * slot + 8
+        # A caller that has a frame pointer needs it: libc may have pushed it.
+        for value in [registers["rbp"]] + stack[max(0, slot - 6):slot][::-1]:
+            if value % 16 == 0 and 0 < value - registers["rsp"] < 2**20:
+                registers["rbp"] = value
+                break
+        return rt0_unwound(pending, registers["rsp"], start or pc, registers)
+
+    def search(self, sp, start):
+        """The words of the stack, and the index of the return address or None."""
+        stack, weak = [], None
+        while len(stack) < 4096:
+            try:
+                data = rt0_read(sp + 8 * len(stack), 512)
+            except gdb.MemoryError:
+                break
+            for word in struct.unpack("<64Q", data):
+                stack.append(word)
+                kind = self.call_before(word, start)
+                if kind == 2:
+                    return stack, len(stack) - 1
+                if kind == 1 and weak is None and len(stack) < 512:
+                    weak = len(stack) - 1
+        return stack, weak
+
+    def call_before(self, word, start):
+        """2: a call of start stands before it, 1: another, 0: none."""
+        if not any(low < word < high for low, high in self.text):
+            return 0
+        code = rt0_read(word - 8, 8)
+        if code[3] == 0xe8:
+            return 2 if word + struct.unpack_from("<i", code, 4)[0] == start else 1
+        # call *mem or *reg: ff /2, of 2, 3, 6 or 7 bytes
+        return int(any(code[i] == 0xff and code[i + 1] & 0x38 == 0x10 for i in (1, 2, 5, 6)))
+
+    def look_at_program(self):
+        """Where the texts and libc's functions are; anew for a new process."""
+        pid = gdb.selected_inferior().pid
+        if pid == self.pid:
+            return
+        self.text, self.starts = None, []
+        at = Rt0Layout.find_by_note()
+        if not at:
+            self.pid = pid
+            return
+        words = struct.unpack("<6Q", rt0_read(at + Rt0Layout.TEXT, 48))
+        if not -2**31 < at - words[0] < 2**31:
+            return  # a PIE that has not relocated itself yet
+        self.pid, self.text = pid, list(zip(words[::2], words[1::2]))
+        self.starts = sorted(Rt0Layout.base + start for start in self.functions())
+
+    @staticmethod
+    def functions():
+        """Addresses of functions in the symbol table of the program's file."""
+        with open(gdb.current_progspace().filename, "rb") as file:
+            data = file.read()
+        at, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+        for i in range(count):
+            section = struct.unpack_from("<IIQQQQIIQQ", data, at + 64 * i)
+            if section[1] == 2:
+                table = data[section[4]:section[4] + section[5]]
+                return [symbol[4] for symbol in struct.iter_unpack("<IBBHQQ", table)
+                        if symbol[1] & 15 == 2]
+        return []
+
+
+class Rt0Filter:
+    """Hides the frame that is not the goroutine's."""
+
+    def __init__(self):
+        self.name, self.priority, self.enabled = "rt0-goroutine", 1000, False
+        gdb.frame_filters[self.name] = self
+
+    def filter(self, frames):
+        return (f for f in frames if f.inferior_frame().level() >= rt0_unwinder.level)
+
+
+class Rt0Selected:
+    """with Rt0Selected(program, g): gdb's selected frame is g's, and afterwards what it was."""
+
+    def __init__(self, program, g):
+        self.program, self.g = program, g
+
+    def __enter__(self):
+        self.thread = gdb.selected_thread()
+        self.level = gdb.selected_frame().level()
+        rt0_unwinder.clear()
+        try:
+            frame = self.frame_on_thread()
+            if not frame:
+                frame = rt0_unwinder.select(self.program.saved(self.g))
+            self.program.outside_runtime(frame).select()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def frame_on_thread(self):
+        """Its thread may run a signal handler, or the scheduler on its own stack."""
+        g = self.g
+        thread = g["status"] in (RT0_RUNNING, RT0_SYSCALL) and self.program.threads().get(g["m"])
+        if not thread:
+            return None
+        thread.switch()
+        frame = gdb.newest_frame()
+        for _ in range(64):
+            if frame and g["stack_lo"] <= int(frame.read_register("rsp")) <= g["stack_hi"]:
+                return frame
+            frame = frame and frame.older()
+        self.thread.switch()
+        return None
+
+    def __exit__(self, *_):
+        rt0_unwinder.clear()
+        if not self.thread.is_valid() or self.thread.is_running():
+            return
+        self.thread.switch()
+        frame = gdb.newest_frame()
+        while frame.level() < self.level and frame.older():
+            frame = frame.older()
+        frame.select()
+
+
+class Rt0InfoGoroutines(gdb.Command):
+    """List the goroutines of an rt0 program: number, state, innermost function outside the runtime.
+A * marks those that are on a thread."""
+
+    def __init__(self):
+        super().__init__("info goroutines", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+
+    def invoke(self, _arg, _from_tty):
+        program = Rt0Program()
+        threads = program.threads()
+        found = sorted(program.goroutines(), key=lambda g: g["id"])
+        states = [program.state(g) for g in found]
+        form = "%%s %%%dd  %%-%ds  %%s\n" % (len(str(max([g["id"] for g in found] + [0]))),
+                                         max(len(state) for state in states + [""]))
+        lines = [form % ("*" if g["m"] else " ", g["id"], state,
+                         program.function(program.where(g, threads)))
+                 for g, state in zip(found, states)]
+        gdb.write("".join(lines) or "No goroutines.\n")
+
+
+class Rt0Goroutine(gdb.Command):
+    """Execute a gdb command in the context of a goroutine.
+
+Usage: goroutine N|all|0 COMMAND, as in: goroutine 12 bt, goroutine 3 info locals
+       goroutine [N]
+
+N is the goroutine's number, as `info goroutines' and rt_goid tell it, or an expression; 0 is the
+goroutine of the selected thread. Without a command, tells about it. The selected thread and frame
+are the same afterwards. Frames of a goroutine that is on no thread do not start at 0."""
+
+    def __init__(self):
+        super().__init__("goroutine", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+
+    def invoke(self, arg, from_tty):
+        self.dont_repeat()
+        program = Rt0Program()
+        which, _, command = arg.strip().partition(" ")
+        if which == "all":
+            if not command:
+                raise gdb.GdbError("goroutine all: what to do in each?")
+            self.invoke_all(program, command, from_tty)
+            return
+        goid = int(gdb.parse_and_eval(which)) if which else 0
+        g = program.goroutine(goid) if goid else program.current()
+        if not g:
+            raise gdb.GdbError("The selected thread runs no goroutine.")
+        if not command:
+            self.tell(program, g)
+            return
+        with Rt0Selected(program, g):
+            gdb.execute(command, from_tty)
+
+    @staticmethod
+    def invoke_all(program, command, from_tty):
+        for g in sorted(program.goroutines(), key=lambda g: g["id"]):
+            gdb.write("\nGoroutine %d (%s):\n" % (g["id"], program.state(g)))
+            try:
+                with Rt0Selected(program, g):
+                    gdb.execute(command, from_tty)
+            except gdb.error as error:
+                gdb.write("%s\n" % error)
+
+    @staticmethod
+    def tell(program, g):
+        where = program.function(program.where(g, program.threads()))
+        gdb.write("Goroutine %d (%s) at %s\n" % (g["id"], program.state(g), where))
+        if g["parent_id"]:
+            gdb.write("created by %s in goroutine %d\n"
+                      % (program.function(g["creator_pc"]), g["parent_id"]))
+
+
+class Rt0Gcore(gdb.Command):
+    """Save a core file of the program, with the stacks of its goroutines.
+
+Usage: gcore [FILE]
+
+It is generate-core-file and a second look: that leaves out the rest of a mapping when a page of it
+cannot be read, and between stacks there are guard pages."""
+
+    def __init__(self):
+        super().__init__("gcore", gdb.COMMAND_DATA, gdb.COMPLETE_FILENAME)
+
+    def invoke(self, arg, from_tty):
+        gdb.execute("generate-core-file " + arg, from_tty)
+        name = os.path.expanduser(arg.strip() or "core.%d" % gdb.selected_inferior().pid)
+        program = Rt0Program()
+        threads = program.threads()
+        with open(name, "r+b") as core:
+            header = struct.unpack("<16sHHIQQQIHHHHHH", core.read(64))
+            core.seek(header[5])
+            loads = sorted((h[3], h[5], h[2]) for h in
+                           struct.iter_unpack("<IIQQQQQQ", core.read(56 * header[10]))
+                           if h[0] == 1)
+            for g in program.all_ever():
+                self.add_stack(core, loads, g, threads.get(g["m"]))
+
+    @staticmethod
+    def add_stack(core, loads, g, thread):
+        low = g["sp"]
+        if thread:
+            here = gdb.selected_thread()
+            thread.switch()
+            low = int(gdb.newest_frame().read_register("rsp"))
+            here.switch()
+        if not g["stack_lo"] <= low <= g["address"]:
+            low = g["address"]
+        low = max(g["stack_lo"], (low - 128) & ~4095)
+        start, size, offset = loads[bisect.bisect(loads, (low, 2**64)) - 1]
+        if g["stack_hi"] - start <= size:
+            core.seek(offset + low - start)
+            core.write(rt0_read(low, g["stack_hi"] - low))
+
+
+class Rt0Goid(gdb.Function):
+    """$goid(): the number of the current goroutine; 0 if there is none."""
+
+    def __init__(self):
+        super().__init__("goid")
+
+    def invoke(self):
+        g = Rt0Program().current()
+        return g["id"] if g else 0
+
+
+rt0_filter = Rt0Filter()
+rt0_unwinder = Rt0Unwinder()
+gdb.unwinder.register_unwinder(None, Rt0LibcUnwinder(), replace=True)
+gdb.unwinder.register_unwinder(None, rt0_unwinder, replace=True)
+gdb.events.cont.connect(lambda _: rt0_unwinder.clear())
+Rt0InfoGoroutines()
+Rt0Goroutine()
+Rt0Gcore()
+Rt0Goid()

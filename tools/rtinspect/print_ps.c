@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * print_ps.c: goroutines as a table, or as tracebacks in Go's format.
+ *
+ * Everything from the program was escaped when it was read.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ps.h"
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* "inner main.c:12"; the caller frees it. */
+static char *
+short_place(const struct ri_ps *ps, uint64_t pc)
+{
+	const struct ri_place *place = ri_traceback_place(&ps->traceback, pc);
+	char *name =
+		place->function != NULL ? ri_strdup(place->function) : ri_format("%#" PRIx64, pc);
+	char *text;
+
+	if (place->file == NULL) {
+		return name;
+	}
+	text = ri_format("%s %s:%u", name, base_name(place->file), place->line);
+	free(name);
+	return text;
+}
+
+/* ---- the head ---- */
+
+static void
+print_death(FILE *out, const struct ri_ps *ps)
+{
+	const struct ri_death *death = &ps->program.death;
+	const char *name = sigabbrev_np(death->signal);
+
+	if (!death->known) {
+		fprintf(out, "It did not die of a signal.\n");
+		return;
+	}
+	fprintf(out, "It died of signal %d (%s%s: %s)", death->signal, name != NULL ? "SIG" : "",
+		name != NULL ? name : "?", strsignal(death->signal));
+	/* Only faults have an address; codes of 0 and below come from kill and the like. */
+	if ((death->signal == SIGSEGV || death->signal == SIGBUS || death->signal == SIGILL ||
+	     death->signal == SIGFPE) &&
+	    death->code > 0) {
+		fprintf(out, " at address %#" PRIx64, death->address);
+	}
+	fprintf(out, ", in thread %d", death->tid);
+	for (size_t i = 0; i < ps->runtime.nms; i++) {
+		const struct ri_m *m = &ps->runtime.ms[i];
+
+		if (m->thread == NULL || m->thread->tid != death->tid) {
+			continue;
+		}
+		fprintf(out, " (m%d)", m->id);
+		for (size_t j = 0; j < ps->runtime.ngoroutines; j++) {
+			if (ps->runtime.goroutines[j].address == m->curg) {
+				fprintf(out, ", goroutine %" PRIu64, ps->runtime.goroutines[j].id);
+			}
+		}
+	}
+	fputs(".\n", out);
+}
+
+static void
+print_head(FILE *out, const struct ri_ps *ps)
+{
+	const struct ri_runtime *runtime = &ps->runtime;
+	struct ri_ps_counts counts = ri_ps_count(ps);
+	char *path = ri_escape(ps->program.path);
+	char *command = ri_escape(ps->program.command != NULL ? ps->program.command : path);
+
+	fprintf(out, "process %d: %s\n", ps->program.pid, command);
+	if (ps->options->core) {
+		fprintf(out, "program: %s\n", path);
+		print_death(out, ps);
+	}
+	fprintf(out,
+		"%zu goroutines; GOMAXPROCS %zu: %zu busy, %zu idle; %zu Ms: %zu running, %zu "
+		"spinning, %zu in system calls, %zu idle; run queues: %d global",
+		runtime->ngoroutines, runtime->nps, counts.ps_busy, counts.ps_idle, runtime->nms,
+		counts.ms_running, counts.ms_spinning, counts.ms_syscall, counts.ms_idle,
+		runtime->nrunq);
+	for (size_t i = 0; i < runtime->nps; i++) {
+		fprintf(out, "%s%u", i == 0 ? " + " : " ", runtime->ps[i].nrunq);
+	}
+	fputs("\n\n", out);
+	free(path);
+	free(command);
+}
+
+/* ---- the table ---- */
+
+struct cells {
+	char *id, *state, *where, *creator;
+};
+
+static struct cells
+make_cells(const struct ri_ps *ps, const struct ri_goroutine *g)
+{
+	const struct ri_frame *frame = ri_traceback_where(&ps->traceback, g);
+	struct cells cells = {
+		.id = ri_format("%" PRIu64, g->id),
+		.state = ri_goroutine_state(&ps->runtime, g, true),
+		.where = frame != NULL ? short_place(ps, frame->pc) : ri_strdup("?"),
+	};
+
+	if (g->parent_id != 0) {
+		char *creator = short_place(ps, g->creator_pc - 1);
+
+		cells.creator = ri_format("%s in goroutine %" PRIu64, creator, g->parent_id);
+		free(creator);
+	} else {
+		cells.creator = ri_strdup("-");
+	}
+	return cells;
+}
+
+static void
+widen(int *width, const char *text)
+{
+	int length = (int)strlen(text);
+
+	*width = length > *width ? length : *width;
+}
+
+static void
+print_table(FILE *out, const struct ri_ps *ps)
+{
+	size_t count = ps->runtime.ngoroutines;
+	struct cells *rows = ri_calloc(count, sizeof(struct cells));
+	int widths[3] = {4, 5, 5};
+
+	for (size_t i = 0; i < count; i++) {
+		rows[i] = make_cells(ps, &ps->runtime.goroutines[i]);
+		widen(&widths[0], rows[i].id);
+		widen(&widths[1], rows[i].state);
+		widen(&widths[2], rows[i].where);
+	}
+	fprintf(out, "%*s  %-*s  %-*s  %s\n", widths[0], "GOID", widths[1], "STATE", widths[2],
+		"WHERE", "CREATED BY");
+	for (size_t i = 0; i < count; i++) {
+		fprintf(out, "%*s  %-*s  %-*s  %s\n", widths[0], rows[i].id, widths[1],
+			rows[i].state, widths[2], rows[i].where, rows[i].creator);
+		free(rows[i].id);
+		free(rows[i].state);
+		free(rows[i].where);
+		free(rows[i].creator);
+	}
+	free(rows);
+}
+
+/* ---- tracebacks ---- */
+
+static const char *
+origin(const struct ri_ps *ps, uint64_t pc)
+{
+	const struct rt__layout *layout = &ps->runtime.layout;
+
+	if (pc - layout->text_rt0.start < layout->text_rt0.end - layout->text_rt0.start) {
+		return "librt0.a";
+	}
+	if (pc - layout->text_libc.start < layout->text_libc.end - layout->text_libc.start) {
+		return "libc.a";
+	}
+	return NULL;
+}
+
+/* "\t/path/file.c:12 +0x1d\n", as the runtime's own tracebacks (runtime/symtab) have it. */
+static void
+print_place(FILE *out, const struct ri_ps *ps, const struct ri_place *place, uint64_t shown)
+{
+	uint64_t start = place->function != NULL ? place->start : ps->program.base;
+	const char *from = place->function != NULL ? origin(ps, place->pc) : NULL;
+
+	if (place->file != NULL) {
+		fprintf(out, "\t%s:%u", place->file, place->line);
+	} else {
+		char *path = ri_escape(from != NULL ? from : ps->program.path);
+
+		fprintf(out, "\t%s", path);
+		free(path);
+	}
+	fprintf(out, " +0x%" PRIx64 "\n", shown - start);
+}
+
+static void
+print_name(FILE *out, const struct ri_place *place, uint64_t shown)
+{
+	if (place->function != NULL) {
+		fputs(place->function, out);
+	} else {
+		fprintf(out, "%#" PRIx64, shown);
+	}
+}
+
+static void
+print_traceback(FILE *out, const struct ri_ps *ps, const struct ri_goroutine *g)
+{
+	const struct ri_frame *frames = ps->traceback.frames + g->first_frame;
+
+	char *state = ri_goroutine_state(&ps->runtime, g, false);
+	bool show[2 * RI_FRAMES_END];
+
+	fprintf(out, "goroutine %" PRIu64 " [%s]:\n", g->id, state);
+	free(state);
+	ri_ps_choose(ps, g, show);
+	for (size_t i = 0; i < g->nframes; i++) {
+		const struct ri_place *place = ri_traceback_place(&ps->traceback, frames[i].pc);
+
+		if (i == RI_FRAMES_END && g->nelided != 0) {
+			fprintf(out, "...%zu frames elided...\n", g->nelided);
+		}
+		if (show[i]) {
+			print_name(out, place, frames[i].shown);
+			fputs("(...)\n", out);
+			print_place(out, ps, place, frames[i].shown);
+		}
+	}
+	if (g->parent_id != 0) {
+		const struct ri_place *place =
+			ri_traceback_place(&ps->traceback, g->creator_pc - 1);
+
+		fputs("created by ", out);
+		print_name(out, place, g->creator_pc);
+		fprintf(out, " in goroutine %" PRIu64 "\n", g->parent_id);
+		print_place(out, ps, place, g->creator_pc);
+	}
+}
+
+void
+ri_ps_print_text(FILE *out, const struct ri_ps *ps)
+{
+	print_head(out, ps);
+	if (!ps->options->traceback) {
+		print_table(out, ps);
+		return;
+	}
+	for (size_t i = 0; i < ps->runtime.ngoroutines; i++) {
+		fputs(i != 0 ? "\n" : "", out);
+		print_traceback(out, ps, &ps->runtime.goroutines[i]);
+	}
+}
