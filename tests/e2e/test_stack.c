@@ -81,7 +81,7 @@ Test(stack, out_of_address_space)
 {
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
 		struct guest g = guest_run("stack", .args = {"many"}, .before = set_limit,
-					   .arg = &limits[i]);
+					   .arg = &limits[i], .timeout_s = 120);
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g,
