@@ -179,13 +179,74 @@ print_frame(uintptr_t pc, bool is_call, const struct rt__line *line)
 	print_place(pc, is_call, start, line);
 }
 
+/*
+ * A pass over .debug_line takes as long for one pc as for fifty, and of ten thousand goroutines
+ * most wait at the same few places: what was found is kept. Each slot is guarded by its pc, written
+ * last and cleared first; reports come one at a time, and a slot that is torn for somebody who
+ * reads along is a wrong line in a report of a report.
+ */
+#define KNOWN 256
+static RT_COLD_BSS struct {
+	uintptr_t pc; /* (a) 0: empty */
+	struct rt__line line;
+} known[KNOWN];
+
+static size_t
+slot_of(uintptr_t pc)
+{
+	return (pc * 0x9e3779b97f4a7c15) >> 56;
+}
+
+static bool
+is_known(uintptr_t pc, struct rt__line *ret)
+{
+	size_t i = slot_of(pc);
+
+	if (rt__load_acq(&known[i].pc) != pc) /* pairs with the release in keep */
+		return false;
+	*ret = known[i].line;
+	return true;
+}
+
+static void
+keep(uintptr_t pc, const struct rt__line *line)
+{
+	size_t i = slot_of(pc);
+
+	rt__store_rlx(&known[i].pc, (uintptr_t)0);
+	known[i].line = *line;
+	rt__store_rel(&known[i].pc, pc);
+}
+
+/* rt__lines_of, for at most SHOWN. */
+static void
+lines_of(const uintptr_t *pcs, int n, struct rt__line *lines)
+{
+	struct rt__line found[SHOWN];
+	uintptr_t missing[SHOWN];
+	int at[SHOWN], m = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (is_known(pcs[i], &lines[i]))
+			continue;
+		missing[m] = pcs[i];
+		at[m++] = i;
+	}
+	if (m > 0)
+		rt__lines_of(missing, m, found);
+	for (int i = 0; i < m; i++) {
+		lines[at[i]] = found[i];
+		keep(missing[i], &found[i]);
+	}
+}
+
 void
 rt__print_frame(uintptr_t pc, bool is_call)
 {
 	struct rt__line line;
 	uintptr_t where = pc - is_call;
 
-	rt__lines_of(&where, 1, &line);
+	lines_of(&where, 1, &line);
 	print_frame(pc, is_call, &line);
 }
 
@@ -197,7 +258,7 @@ print_some(struct frames *fs, uint64_t from, uint64_t to)
 
 	for (uint64_t i = from; i < to; i++)
 		where[i - from] = frame_at(fs, i)->pc - frame_at(fs, i)->is_call;
-	rt__lines_of(where, (int)(to - from), lines);
+	lines_of(where, (int)(to - from), lines);
 	for (uint64_t i = from; i < to; i++)
 		print_frame(frame_at(fs, i)->pc, frame_at(fs, i)->is_call, &lines[i - from]);
 }
@@ -229,6 +290,6 @@ rt__print_creator(uintptr_t pc, uint64_t parent)
 
 	name_of(pc, true, name, &start);
 	rt__eprintf("created by %s in goroutine %lu\n", name, parent);
-	rt__lines_of(&where, 1, &line);
+	lines_of(&where, 1, &line);
 	print_place(pc, true, start, &line);
 }
