@@ -9,6 +9,8 @@
  * Ours are set through musl's __libc_sigaction, so that posix_spawn knows that they are handlers:
  * its child shares our memory and must not run them.
  *
+ * A handler of the program is called through ours, which tells the scheduler (sched/syscall.c).
+ *
  * signal is here too, since musl's calls its sigaction by another name.
  */
 #define _GNU_SOURCE
@@ -19,10 +21,12 @@
 
 #include "libc/musl.h"
 #include "os/os.h"
+#include "sched/sched.h"
 #include "signal/signal.h"
 #include "sync/sync.h"
 
 MUSL_HIDDEN int __libc_sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
+static void run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc);
 MUSL_HIDDEN int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
 
 /* ---- signals with a report ---- */
@@ -129,12 +133,67 @@ rt__signal_chain(int sig, void *info, void *context)
 		add |= 1ul << (sig - 1);
 	uint64_t ours = rt__os_block_signals();
 	rt__os_set_sigmask(mask | add);
-	if (sa.sa_flags & SA_SIGINFO)
-		sa.sa_sigaction(sig, info, context);
-	else
-		sa.sa_handler(sig);
+	run_handler(&sa, sig, info, context);
 	rt__os_set_sigmask(ours);
 	return true;
+}
+
+/* ---- handlers of the program ---- */
+
+/* What the program has set, by signal, if that is a handler; the kernel has call_handler then. */
+static struct sigaction handlers[_NSIG];
+
+static void
+run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)
+{
+	if (sa->sa_flags & SA_SIGINFO)
+		sa->sa_sigaction(sig, info, uc);
+	else
+		sa->sa_handler(sig);
+}
+
+static void
+call_handler(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	struct sigaction sa = handlers[sig];
+
+	if (rt__getm() == &rt__m_foreign) {
+		run_handler(&sa, sig, info, context);
+		return;
+	}
+	struct rt__handler_frame f = rt__enter_handler((uintptr_t)uc->uc_mcontext.gregs[REG_RSP]);
+	run_handler(&sa, sig, info, context);
+	rt__leave_handler(&f);
+}
+
+static bool
+is_handler(const struct sigaction *sa)
+{
+	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN &&
+		sa->sa_sigaction != rt__report_signal;
+}
+
+/* Sets the kernel's action for the program's, and says what the program's was. */
+static int
+exchange(int sig, const struct sigaction *sa, struct sigaction *old)
+{
+	struct sigaction was = {0}, ours;
+	int r;
+
+	if (sig > 0 && sig < _NSIG)
+		was = handlers[sig];
+	if (sa && sig > 0 && sig < _NSIG && is_handler(sa)) {
+		ours = *sa;
+		ours.sa_flags |= SA_SIGINFO;
+		ours.sa_sigaction = call_handler;
+		handlers[sig] = *sa; /* before the kernel may call it */
+		sa = &ours;
+	}
+	r = __sigaction(sig, sa, old);
+	if (r == 0 && old->sa_sigaction == call_handler)
+		*old = was;
+	return r;
 }
 
 /* ---- what programs call ---- */
@@ -150,7 +209,7 @@ sigaction(int sig, const struct sigaction *restrict sa, struct sigaction *restri
 	if (sig == RT_SIGURG)
 		r = exchange_taken(sig, sa ? &is : NULL, &was);
 	else
-		r = __sigaction(sig, sa ? &is : NULL, &was);
+		r = exchange(sig, sa ? &is : NULL, &was);
 	if (r < 0)
 		return r;
 	if (was.sa_sigaction == rt__report_signal)

@@ -68,7 +68,7 @@ may_give_p(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	return mp->p && mp->critical == 0 && rt__on_goroutine(mp);
+	return mp->critical == 0 && rt__may_park(mp);
 }
 
 long

@@ -22,6 +22,7 @@ CHECK(0, struct rt__m, self);
 CHECK(RT_M_CURG, struct rt__m, curg);
 CHECK(RT_M_G0_SP, struct rt__m, g0_sp);
 CHECK(RT_M_TP_NOW, struct rt__m, tp_now);
+CHECK(RT_M_HANDLER_SP, struct rt__m, handler_sp);
 _Static_assert(offsetof(struct rt__g, link) == RT_CACHE_LINE, "the first line of a G is full");
 _Static_assert(sizeof(struct rt__g) <= 3ul * RT_CACHE_LINE, "a G should fit in three lines");
 _Static_assert((RT_RUNQ_SIZE & (RT_RUNQ_SIZE - 1)) == 0, "the run queue indexes by mask");

@@ -99,6 +99,8 @@ struct rt__m {
 	struct rt__g *curg; /* (!) running goroutine, or NULL */
 	uintptr_t g0_sp;    /* (!) where the scheduler's frames start on g0 */
 	void *tp_now;       /* (!) the thread pointer as it is set now */
+	/* (!) (m) Where the frames of the program's innermost signal handler start; 0: in none. */
+	uintptr_t handler_sp;
 
 	void *tp;             /* (c) thread pointer of the OS thread itself */
 	struct rt__p *p;      /* attached P, or NULL */

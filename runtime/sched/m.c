@@ -106,10 +106,9 @@ rt__note_sigmask(uint64_t old, uint64_t mask)
 	struct rt__m *mp = rt__getm();
 	struct rt__g *gp = mp->curg;
 
-	/* Without a P it is a handler that has interrupted a system call, or a child of posix_spawn,
-	 * which runs in our memory (libc/clone.c). */
-	if (!gp || !mp->p || !rt__on_goroutine(mp) ||
-	    ((old ^ mp->sigmask) & ~RT_SIGSET_LIBC) != 0)
+	/* Without a P it is a handler that has interrupted a system call, or a child of
+	 * posix_spawn, which runs in our memory (libc/clone.c). */
+	if (!gp || !rt__may_park(mp) || ((old ^ mp->sigmask) & ~RT_SIGSET_LIBC) != 0)
 		return;
 	mp->sigmask = gp->sigmask = mask;
 	mp->own_mask = gp->own_mask = mask != rt__os.sigmask;

@@ -184,9 +184,9 @@ can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
 {
 	const struct rt__g *gp = mp->curg;
 
-	return gp && mp->p && rt__g_status(gp) == RT_G_RUNNING && uc->rsp < gp->stack.hi &&
-		uc->rsp >= gp->stack.lo + rt__async_room() && (uc->rsp & 7) == 0 &&
-		has_mask(mp, uc);
+	return gp && mp->p && mp->handler_sp == 0 && rt__g_status(gp) == RT_G_RUNNING &&
+		uc->rsp < gp->stack.hi && uc->rsp >= gp->stack.lo + rt__async_room() &&
+		(uc->rsp & 7) == 0 && has_mask(mp, uc);
 }
 
 /* Whether the signal is ours, and not the program's; there is one of ours at a time. */

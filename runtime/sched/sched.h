@@ -54,8 +54,27 @@ void rt__ready(struct rt__g *gp);
  */
 void rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks);
 void rt__exitsyscall(void);
-/* For a goroutine that may have left a system call by longjmp, from a signal handler. */
-void rt__exitsyscall_if_in(void);
+
+/*
+ * Around a handler of the program's. In one, a goroutine keeps its thread and its P: the signal
+ * mask is the thread's, and what was interrupted may be the scheduler itself. interrupted_sp: where
+ * the stack was. Returns what leave needs. longjmp calls left_handler instead, where it has
+ * arrived.
+ */
+struct rt__handler_frame {
+	uintptr_t outer;
+	void *tp;
+};
+struct rt__handler_frame rt__enter_handler(uintptr_t interrupted_sp);
+void rt__leave_handler(const struct rt__handler_frame *f);
+void rt__left_handler(void) __attribute__((visibility("hidden")));
+
+/* Whether the caller may give its P up: on a goroutine's stack, not in a handler. */
+static inline bool
+rt__may_park(const struct rt__m *mp)
+{
+	return mp->p && mp->handler_sp == 0 && rt__on_goroutine(mp);
+}
 
 /* ---- signal masks ---- */
 

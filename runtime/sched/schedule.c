@@ -333,7 +333,7 @@ rt_gosched(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	if (!mp->p || !rt__on_goroutine(mp)) {
+	if (!rt__may_park(mp)) {
 		rt__os_yield();
 		return;
 	}
@@ -375,8 +375,8 @@ rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
 	struct rt__m *mp = rt__getm();
 	struct rt__g *gp = mp->curg;
 
-	if (rt__unlikely(!mp->p))
-		rt__panic("blocking in a signal handler that has interrupted a system call");
+	if (rt__unlikely(!mp->p || mp->handler_sp))
+		rt__panic("a signal handler waits for other goroutines");
 	gp->wait_reason = reason;
 	gp->link_arg = &args;
 	rt__mcall(park_m);

@@ -23,8 +23,8 @@
  * takes the goroutine from the queue, that one runs it, and this M is idle from then on.
  *
  * Runs on the goroutine's stack, with its thread pointer. Signal handlers of the program may run
- * between enter and exit; a call they make is plain (the M has no P then). A handler that leaves
- * by longjmp comes back through rt__exitsyscall_if_in (libc/longjmp).
+ * between enter and exit; their calls are plain, wherever they run. longjmp out of a handler comes
+ * by rt__left_handler, and ends the call that it has left.
  */
 #include "sched/sched_priv.h"
 
@@ -170,13 +170,53 @@ rt__exitsyscall(void)
 		rt__preempt_self();
 }
 
+/* ---- handlers of the program ---- */
+
+struct rt__handler_frame
+rt__enter_handler(uintptr_t interrupted_sp)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+	struct rt__handler_frame f = {mp->handler_sp, NULL};
+
+	mp->handler_sp = rt__sp();
+	/* Between two goroutines, the thread pointer is still that of the last one, which may run
+	 * elsewhere: its errno is not to be written here. */
+	if (!gp || interrupted_sp - gp->stack.lo >= gp->stack.hi - gp->stack.lo) {
+		f.tp = mp->tp_now;
+		rt__set_tp(mp->tp);
+		mp->tp_now = mp->tp;
+	}
+	return f;
+}
+
 void
-rt__exitsyscall_if_in(void)
+rt__leave_handler(const struct rt__handler_frame *f)
 {
 	struct rt__m *mp = rt__getm();
 
-	if (mp->curg && !mp->p && rt__on_goroutine(mp))
-		rt__exitsyscall();
+	mp->handler_sp = f->outer;
+	if (f->tp) {
+		rt__set_tp(f->tp);
+		mp->tp_now = f->tp;
+	}
+}
+
+/* longjmp, possibly out of a handler; on the frame that it goes to. */
+void
+rt__left_handler(void)
+{
+	struct rt__m *mp = rt__getm();
+
+	uintptr_t lo = mp->curg ? mp->curg->stack.lo : 0;
+
+	if (!rt__on_goroutine(mp) ||
+	    (mp->handler_sp >= lo && rt__sp() < mp->handler_sp &&
+	     mp->handler_sp < mp->curg->stack.hi))
+		return; /* still in the handler, or on a stack of the program's own */
+	mp->handler_sp = 0;
+	if (!mp->p && rt__g_status(mp->curg) == RT_G_SYSCALL)
+		rt__exitsyscall(); /* which it had interrupted */
 }
 
 /* Takes pp out of a system call for somebody else: true if the caller has it now. */

@@ -12,6 +12,7 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
+ * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
  */
 #include "sched/sched_priv.h"
 
@@ -154,8 +155,12 @@ sleep_until_needed(void)
 	if (sleep)
 		rt__store_rlx(&rt__sched.sysmonwait, 1u);
 	rt__unlock(&rt__sched.lock);
-	while (sleep && !doze(-1))
-		;
+	while (sleep) {
+		int64_t ns = rt__gfree_tick(rt__nanotime());
+
+		if (doze(ns ? ns : -1))
+			break;
+	}
 	rt__store_rlx(&rt__sched.sysmonwait, 0u);
 }
 
@@ -197,6 +202,7 @@ sysmon(void)
 			idle = 0;
 		}
 		int64_t now = rt__nanotime();
+		rt__gfree_tick(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;

@@ -48,6 +48,13 @@ Test(stack, disuse)
 	guest_ok("stack", .args = {"disused"}, .env = {"GOMAXPROCS=2"}, .timeout_s = 120);
 }
 
+Test(stack, memory_goes_by_itself)
+{
+	guest_ok("stack", .args = {"by-itself", "0"});
+	guest_ok("stack", .args = {"by-itself", "1"});
+	guest_ok("stack", .args = {"by-itself", "1"}, .env = {"GOMAXPROCS=4"});
+}
+
 Test(stack, churn)
 {
 	guest_ok("stack", .args = {"churn", "200"}, .env = {"GOMAXPROCS=4"}, .timeout_s = 120);

@@ -338,6 +338,25 @@ disused(int argc, char **argv)
 	return 0;
 }
 
+/* What is not needed goes by itself, a second or two later, also while everybody sleeps. */
+static int
+by_itself(int argc, char **argv)
+{
+	long before = memory_kb();
+
+	start_parked(1000, 100);
+	CHECK(memory_kb() - before >= 100000);
+	end_parked();
+	if (arg(argc, argv, 0, 0)) {
+		while (memory_kb() - before > 10000)
+			usleep(10000);
+	} else {
+		YIELD_UNTIL(memory_kb() - before <= 10000);
+	}
+	puts("ok");
+	return 0;
+}
+
 /* ---- goroutines come and go while their memory does ---- */
 
 static _Thread_local long mine = 42;
@@ -573,10 +592,10 @@ usage(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"sizes", sizes},   {"arguments", arguments}, {"cost", cost},
-	{"guards", guards}, {"disused", disused},     {"given-back", given_back},
-	{"churn", churn},   {"signals", signals},     {"exhaust", exhaust},
-	{"many", many},     {"usage", usage},
+	{"sizes", sizes},           {"arguments", arguments}, {"cost", cost},
+	{"guards", guards},         {"disused", disused},     {"by-itself", by_itself},
+	{"given-back", given_back}, {"churn", churn},         {"signals", signals},
+	{"exhaust", exhaust},       {"many", many},           {"usage", usage},
 };
 
 int

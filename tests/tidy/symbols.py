@@ -15,6 +15,9 @@ REPLACED = {  # libc's names; the file that defines each says why
     "pthread_exit", "pthread_kill",
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
+    "__syscall_cp", "syscall", "fork", "_Fork", "vfork", "__clone", "pthread_sigmask",
+    "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
+    "__block_all_sigs", "__block_app_sigs", "__restore_sigs",
 }
 ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}
 OURS = re.compile(r"rt_[a-z]|rt__[a-z]")
