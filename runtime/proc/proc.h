@@ -60,6 +60,7 @@ struct rt__g {
 	void *tp;        /* (!) (c) thread pointer: this goroutine's struct pthread */
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
+	bool sleepy;            /* (g) its last system call lost its P: the next one may well */
 	bool own_mask;          /* its signal mask is not the process's */
 	uint8_t stack_class;    /* (c) stack/stack.h; 0 is the ordinary size */
 	struct rt__m *m;        /* M that runs it now */
@@ -156,6 +157,7 @@ struct rt__p {
 	uint32_t status;         /* (a) enum rt__p_status */
 	uint32_t sched_tick;     /* (p) grows with each time slice */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
+	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
 	struct rt__m *m;         /* M that holds it, or NULL */

@@ -68,7 +68,8 @@ rt_lock_os_thread(void)
 	struct rt__g *gp = rt__getg();
 
 	if (!gp)
-		return; /* a foreign thread is its own */
+		return;      /* a foreign thread is its own */
+	rt__sysmon_ensure(); /* while this thread is as it was made */
 	if (++rt__getm()->locked_ext == 0)
 		rt__panic("LockOSThread nesting overflow");
 	lock_g(gp);

@@ -226,15 +226,11 @@ alloc_m(void)
 	return mp;
 }
 
-void
-rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning)
+static void
+start_m(struct rt__m *mp)
 {
-	struct thread_start s = {alloc_m(), 0};
+	struct thread_start s = {mp, 0};
 
-	s.mp->start_fn = fn;
-	s.mp->next_p = pp;
-	s.mp->spinning = spinning;
-	rt__mcommoninit(s.mp);
 	rt__on_thread(start_thread, &s);
 	if (s.error) {
 		rt__eprintf("runtime: failed to create new OS thread (have %d already; errno=%d)\n"
@@ -243,6 +239,63 @@ rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning)
 		rt__throw("newosproc");
 	}
 }
+
+/*
+ * A new thread inherits what its creator's is like: name, priority, namespaces. A goroutine that
+ * has tied itself to its thread may have done so to change those; on its thread, sysmon is asked to
+ * make the new one. (Go has a thread of its own for that.)
+ */
+static bool
+is_tainted(const struct rt__m *mp)
+{
+	return mp->locked_ext > 0;
+}
+
+static void
+ask_sysmon_for(struct rt__m *mp)
+{
+	rt__lock(&rt__sched.lock);
+	mp->idle_link = rt__sched.unborn_ms;
+	rt__sched.unborn_ms = mp;
+	rt__unlock(&rt__sched.lock);
+	rt__sysmon_kick();
+}
+
+/* On sysmon's thread: makes those that were asked for. */
+void
+rt__start_unborn_ms(void)
+{
+	if (!rt__load_rlx(&rt__sched.unborn_ms))
+		return;
+	rt__lock(&rt__sched.lock);
+	struct rt__m *mp = rt__sched.unborn_ms;
+	rt__store_rlx(&rt__sched.unborn_ms, (struct rt__m *)NULL);
+	rt__unlock(&rt__sched.lock);
+	while (mp) {
+		struct rt__m *next = mp->idle_link;
+
+		mp->idle_link = NULL;
+		start_m(mp);
+		mp = next;
+	}
+}
+
+void
+rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning)
+{
+	struct rt__m *mp = alloc_m();
+
+	mp->start_fn = fn;
+	mp->next_p = pp;
+	mp->spinning = spinning;
+	rt__mcommoninit(mp);
+	if (!fn && is_tainted(rt__getm()))
+		ask_sysmon_for(mp);
+	else
+		start_m(mp);
+}
+
+#define SPARE_M_NS 5000000000
 
 /* ---- idle Ms; sched.lock is held for the list itself ---- */
 
@@ -267,12 +320,49 @@ mget(void)
 	return mp;
 }
 
+/* Takes mp off the idle list; false: somebody has, and is about to wake it. With sched.lock. */
+static bool
+mtake(struct rt__m *mp)
+{
+	for (struct rt__m **at = &rt__sched.idle_ms; *at; at = &(*at)->idle_link) {
+		if (*at == mp) {
+			*at = mp->idle_link;
+			rt__sched.nmidle--;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Idle Ms beyond one for each P were needed once, for system calls that blocked. Who has slept for
+ * long ends its thread; Go keeps them for good. The idle list is LIFO, so it is always the same
+ * ones that sleep on. m0 stays: see rt__mexit.
+ */
+static void
+reap_self(struct rt__m *mp)
+{
+	rt__lock(&rt__sched.lock);
+	bool ours = mtake(mp);
+	rt__unlock(&rt__sched.lock);
+	if (ours)
+		rt__mexit();
+}
+
+static bool
+is_spare(const struct rt__m *mp)
+{
+	return mp != &rt__m0 && rt__sched.nmidle > rt__load_acq(&rt__sched.ps)->n;
+}
+
 /* Sleeps until somebody sets next_p and wakes this M; then has that P. */
 static void
-mpark(struct rt__m *mp)
+mpark(struct rt__m *mp, bool spare)
 {
 	use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&main_mask));
+	if (spare && !rt__note_timedsleep(&mp->park, SPARE_M_NS))
+		reap_self(mp);
 	rt__note_sleep(&mp->park);
 	rt__note_clear(&mp->park);
 	rt__acquirep(mp->next_p);
@@ -288,8 +378,9 @@ rt__stopm(void)
 		rt__throw("stopm: holding a P or spinning");
 	rt__lock(&rt__sched.lock);
 	mput(mp);
+	bool spare = is_spare(mp);
 	rt__unlock(&rt__sched.lock);
-	mpark(mp);
+	mpark(mp, spare);
 }
 
 /* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
@@ -450,7 +541,7 @@ rt__m_wait_with(struct rt__g *gp)
 	rt__gd_push_back(&rt__sched.runq, &gp, 1);
 	rt__unlock(&rt__sched.lock);
 	rt__preempt_for_global();
-	mpark(mp);
+	mpark(mp, false);
 	gp = mp->wait_g;
 	mp->wait_g = NULL;
 	if (gp)
@@ -496,7 +587,7 @@ rt__stop_locked_m(void)
 	rt__sched.nmidle_locked++;
 	rt__checkdead();
 	rt__unlock(&rt__sched.lock);
-	mpark(mp);
+	mpark(mp, false);
 }
 
 /* gp may run on its own M only: wakes that with our P, and sleeps. */
@@ -513,14 +604,18 @@ rt__start_locked_m(struct rt__g *gp)
 	rt__stopm();
 }
 
-/* Ends this thread, whose locked goroutine has ended. The process's first thread cannot end
- * without becoming a zombie that confuses ps and gdb: it sleeps for ever instead. */
+/* Ends this thread: its locked goroutine has ended, or nobody needs it. The process's first thread
+ * cannot end without becoming a zombie that confuses ps and gdb: it sleeps for ever instead. No
+ * handler runs from here on: its stack goes to the next user of mp. */
 void
 rt__mexit(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	rt__handoffp(rt__releasep());
+	rt__os_block_signals();
+
+	if (mp->p)
+		rt__handoffp(rt__releasep());
 	rt__lock(&rt__sched.lock);
 	rt__sched.mcount--;
 	for (struct rt__m **p = &rt__sched.all_ms; *p; p = &(*p)->all_link) {

@@ -28,8 +28,7 @@ second_goroutine(void)
 {
 	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_BOOT)
 		return; /* the main goroutine itself */
-	if (rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, (uint32_t)RT_STAGE_FULL))
-		rt__sysmon_start();
+	rt__sysmon_ensure();
 	rt__wakep();
 }
 

@@ -47,6 +47,7 @@
 #include "symtab/symtab.h"
 
 #define URGENT_EVERY_NS 1000000
+#define EARLY_STOPS 10 /* ... so that many are a slice, and others of the P want their turn */
 /* How much may be looked at, at first and for each nanosecond of the slice: some percent of it. */
 #define SCAN_MIN (64l << 10) /* bytes */
 #define NS_PER_BYTE 8
@@ -238,6 +239,9 @@ preempt_m(struct rt__g *gp)
 {
 	struct rt__m *mp = rt__getm();
 	struct rt__p *pp = mp->p;
+
+	if (rt__load_rlx(&pp->urgent) && ++pp->early_stops >= EARLY_STOPS)
+		rt__store_rlx(&pp->urgent, false);
 	bool first = rt__load_rlx(&pp->urgent) || rt__load_rlx(&rt__sched.gcwaiting);
 
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);

@@ -63,7 +63,7 @@ void rt__exitsyscall(void);
  */
 struct rt__handler_frame {
 	uintptr_t outer;
-	void *tp;
+	void *tp, *tp_now; /* the register, and what the M took it for; tp NULL: not changed */
 };
 struct rt__handler_frame rt__enter_handler(uintptr_t interrupted_sp);
 void rt__leave_handler(const struct rt__handler_frame *f);

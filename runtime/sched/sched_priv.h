@@ -33,18 +33,19 @@ struct rt__ps {
 
 struct rt__sched {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	struct rt__gdeque runq; /* (S), n also read without */
-	struct rt__m *idle_ms;  /* (S) */
-	int32_t nmidle;         /* (S) */
-	int32_t nmidle_locked;  /* (S) locked Ms that wait for their goroutine */
-	int32_t nmsys;          /* (S) Ms that do not count for deadlock: sysmon */
-	int32_t mcount;         /* (S) Ms that exist */
-	int32_t mnext_id;       /* (S) */
-	int32_t maxmcount;      /* (S) */
-	struct rt__m *free_ms;  /* (S) structs of threads that have ended */
-	struct rt__m *all_ms;   /* (S) */
-	struct rt__p *idle_ps;  /* (S) */
-	int32_t stopwait;       /* (S) Ps still to stop */
+	struct rt__gdeque runq;  /* (S), n also read without */
+	struct rt__m *idle_ms;   /* (S) */
+	int32_t nmidle;          /* (S) */
+	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
+	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t mcount;          /* (S) Ms that exist */
+	int32_t mnext_id;        /* (S) */
+	int32_t maxmcount;       /* (S) */
+	struct rt__m *free_ms;   /* (S) structs of threads that have ended */
+	struct rt__m *all_ms;    /* (S) */
+	struct rt__m *unborn_ms; /* (S) whose threads sysmon is to make */
+	struct rt__p *idle_ps;   /* (S) */
+	int32_t stopwait;        /* (S) Ps still to stop */
 	struct rt__note stopnote;
 
 	_Alignas(RT_CACHE_LINE) int32_t nmspinning; /* (a) */
@@ -185,6 +186,7 @@ RT_NORETURN void rt__m_wait_with(struct rt__g *gp);
 void rt__m_stop_waiting(struct rt__g *gp);
 void rt__start_waiting_m(struct rt__g *gp);
 RT_NORETURN void rt__mexit(void);
+void rt__start_unborn_ms(void);
 void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
 
 /* ---- p.c ---- */
@@ -271,7 +273,7 @@ void rt__preempt_for_global(void);
 void rt__preempt_self(void);
 
 /* ---- sysmon.c ---- */
-void rt__sysmon_start(void);
+void rt__sysmon_ensure(void); /* starts it if it does not run yet */
 void rt__sysmon_kick(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void

@@ -128,6 +128,8 @@ after_preemption(struct rt__p *pp)
 
 	rt__store_rlx(&pp->preempt, false);
 	rt__store_rlx(&pp->urgent, false);
+	if (!early)
+		pp->early_stops = 0;
 	if (!early && rt__runq_kick_next(&pp->runq, &overflow))
 		globrunq_put_n(overflow.g, overflow.n);
 	rt__lock(&rt__sched.lock);

@@ -14,8 +14,8 @@
  *
  * A call that takes microseconds costs one store and one CAS and wakes nobody. sysmon takes the P
  * of longer ones, when there is work for it, after 20 us or more; calls that are known to block
- * (sleeping, waiting for a child) hand it on themselves. If sysmon is taking its time because
- * nothing happened lately, who leaves work behind wakes it.
+ * (sleeping, waiting for a child) hand it on themselves, and so does who has lost it in his last.
+ *If sysmon is taking its time because nothing happened lately, who leaves work behind wakes it.
  *
  * An M that comes back to find no P queues its goroutine globally, asks for the P of one that has
  * run long (preempt.c), so that a program full of busy goroutines still answers quickly, and
@@ -67,7 +67,7 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
 	mp->old_p = pp;
 	if (rt__unlikely(work_waits(pp))) {
-		if (blocks) {
+		if (blocks || gp->sleepy) {
 			hand_over(mp);
 			return;
 		}
@@ -134,6 +134,7 @@ exitsyscall_slow(struct rt__m *mp, struct rt__g *gp)
 {
 	struct rt__p *pp = NULL;
 
+	gp->sleepy = true;
 	if (rt__load_rlx(&rt__sched.npidle) != 0) {
 		rt__lock(&rt__sched.lock);
 		pp = any_idle_p(mp->old_p);
@@ -160,6 +161,7 @@ rt__exitsyscall(void)
 		exitsyscall_slow(mp, gp);
 		return;
 	}
+	gp->sleepy = false;
 	mp->p = pp;
 	pp->m = mp;
 	rt__store_rlx(&pp->syscall_tick, pp->syscall_tick + 1);
@@ -177,13 +179,14 @@ rt__enter_handler(uintptr_t interrupted_sp)
 {
 	struct rt__m *mp = rt__getm();
 	struct rt__g *gp = mp->curg;
-	struct rt__handler_frame f = {mp->handler_sp, NULL};
+	struct rt__handler_frame f = {mp->handler_sp, NULL, NULL};
 
 	mp->handler_sp = rt__sp();
 	/* Between two goroutines, the thread pointer is still that of the last one, which may run
 	 * elsewhere: its errno is not to be written here. */
 	if (!gp || interrupted_sp - gp->stack.lo >= gp->stack.hi - gp->stack.lo) {
-		f.tp = mp->tp_now;
+		f.tp = rt__read_tp(); /* perhaps between the two writes of a switch */
+		f.tp_now = mp->tp_now;
 		rt__set_tp(mp->tp);
 		mp->tp_now = mp->tp;
 	}
@@ -198,7 +201,7 @@ rt__leave_handler(const struct rt__handler_frame *f)
 	mp->handler_sp = f->outer;
 	if (f->tp) {
 		rt__set_tp(f->tp);
-		mp->tp_now = f->tp;
+		mp->tp_now = f->tp_now;
 	}
 }
 

@@ -12,6 +12,7 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
+ * - Threads that a tainted one may not make itself (m.c).
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
  */
 #include "sched/sched_priv.h"
@@ -57,17 +58,20 @@ work_waits_for(struct rt__p *pp)
 	return !rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
 }
 
-/* A goroutine that was asked to stop and has not yet: again, after twice the time as before. */
+/* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
+ * was the first time: who cannot be stopped is no reason to look often. */
 static bool
-ask_again(struct rt__p *pp, int64_t now)
+ask(struct rt__p *pp, int64_t now)
 {
+	bool first = pp->resend_delay == RESEND_MIN_NS;
+
 	if (now < pp->resend_when)
 		return false;
 	rt__preempt_one(pp);
 	pp->resend_when = now + pp->resend_delay;
 	if (pp->resend_delay < SLICE_NS)
 		pp->resend_delay *= 2;
-	return true;
+	return first;
 }
 
 static bool
@@ -83,7 +87,7 @@ watch_running(struct rt__p *pp, int64_t now)
 		return false;
 	}
 	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && work_waits_for(pp);
-	return (over || rt__load_rlx(&pp->preempt)) && ask_again(pp, now);
+	return (over || rt__load_rlx(&pp->preempt)) && ask(pp, now);
 }
 
 static bool
@@ -201,6 +205,7 @@ sysmon(void)
 			sleep_until_needed();
 			idle = 0;
 		}
+		rt__start_unborn_ms();
 		int64_t now = rt__nanotime();
 		rt__gfree_tick(now);
 		bool busy = watch_ps(now);
@@ -210,8 +215,10 @@ sysmon(void)
 }
 
 void
-rt__sysmon_start(void)
+rt__sysmon_ensure(void)
 {
+	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, (uint32_t)RT_STAGE_FULL))
+		return;
 	rt__lock(&rt__sched.lock);
 	rt__sched.nmsys++;
 	rt__unlock(&rt__sched.lock);

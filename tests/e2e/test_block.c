@@ -34,7 +34,7 @@ Test(block, short_calls_starve_nobody, .timeout = 240)
 }
 
 /* Not yet: who is preempted early, again and again, starts a new slice each time. */
-Test(block, short_calls_on_one_p, .timeout = 240, .disabled = true)
+Test(block, short_calls_on_one_p, .timeout = 240)
 {
 	short_calls("GOMAXPROCS=1");
 }

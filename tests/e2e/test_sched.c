@@ -84,12 +84,12 @@ Test(sched, lock_os_thread_nesting, .timeout = 120)
 }
 
 /* Not yet: threads are clones of the one that starts them, whatever a goroutine has done to it. */
-Test(sched, locked_end_takes_the_thread_along, .timeout = 120, .disabled = true)
+Test(sched, locked_end_takes_the_thread_along, .timeout = 120)
 {
 	everywhere("end-locked", NULL);
 }
 
-Test(sched, no_thread_is_a_clone_of_a_locked_one, .timeout = 120, .disabled = true)
+Test(sched, no_thread_is_a_clone_of_a_locked_one, .timeout = 120)
 {
 	everywhere("no-propagation", NULL);
 }

@@ -13,6 +13,7 @@
 #define RT_ARCH_X86_64_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "arch/x86_64/async.h"
@@ -24,6 +25,7 @@ extern uint8_t rt__has_fsgsbase; /* set in osinit, constant from then on; read b
 #define RT_HWCAP2_FSGSBASE (1ul << 1)
 #define RT_ARCH_SET_GS 0x1001
 #define RT_ARCH_SET_FS 0x1002
+#define RT_ARCH_GET_FS 0x1003
 
 static inline long
 rt__syscall6(long nr, long a, long b, long c, long d, long e, long f)
@@ -90,6 +92,19 @@ rt__get_tp(void)
 	void *tp;
 
 	__asm__ volatile("movq %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
+/* The register itself, whatever it points to. */
+static inline void *
+rt__read_tp(void)
+{
+	void *tp = NULL;
+
+	if (rt__has_fsgsbase)
+		__asm__ volatile("rdfsbase %0" : "=r"(tp));
+	else
+		rt__syscall3(158 /* arch_prctl */, RT_ARCH_GET_FS, (long)&tp, 0);
 	return tp;
 }
 
