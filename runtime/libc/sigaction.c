@@ -29,6 +29,13 @@ MUSL_HIDDEN int __libc_sigaction(int sig, const struct sigaction *sa, struct sig
 static void run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc);
 MUSL_HIDDEN int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
 
+/* Of the signal that the runtime uses itself. */
+static struct {
+	struct rt__lock lock; /* held with all signals blocked, since handlers take it, too */
+	int sig;              /* 0: none yet */
+	struct sigaction program;
+} taken;
+
 /* ---- signals with a report ---- */
 
 /* Other signals wait; those that a report may raise itself do not: that is a report in a report.
@@ -50,6 +57,7 @@ rt__signals_init(void)
 {
 	struct sigaction ours = reporting(), old;
 
+	rt__lock_rank(&taken.lock, RT_RANK_ACTION);
 	for (const uint8_t *sig = rt__reported_signals; *sig; sig++) {
 		__libc_sigaction(*sig, &ours, &old);
 		if (old.sa_handler == SIG_IGN) /* our parent's wish, as for nohup */
@@ -67,12 +75,6 @@ is_reported(int sig)
 }
 
 /* ---- the signal that the runtime uses itself ---- */
-
-static struct {
-	struct rt__lock lock; /* held with all signals blocked, since handlers take it, too */
-	int sig;              /* 0: none yet */
-	struct sigaction program;
-} taken;
 
 void
 rt__signal_take(int sig, void (*handler)(int sig, void *info, void *uc))

@@ -73,20 +73,23 @@ fatal(enum rt__crash kind, const struct rt__event *e, const char *text)
 
 /* ---- stack overflow ---- */
 
+/* How to get four times as much, unless it is main's, or there is no larger one. */
 static void
 print_hint(const struct rt__g *gp, size_t size)
 {
-	if (gp->id == 1 || size > RT_STACK_MAX / 4)
-		return; /* there is no larger one */
-	for (size_t more = RT_STACK_MIN; more <= RT_STACK_MAX; more *= 2) {
-		if (more >= 4 * size) {
-			rt__eprintf("runtime: stacks are as large as RTSTACK says: "
-				    "RTSTACK=%zu%c gives four times as much\n",
-				    more >> (more < 1ul << 20 ? 10 : 20),
-				    more < 1ul << 20 ? 'K' : 'M');
-			return;
-		}
-	}
+	int shift = __builtin_ctzl(RT_STACK_MIN);
+
+	while (1ul << shift < 4 * size)
+		shift++;
+	if (gp->id == 1 || 1ul << shift > RT_STACK_MAX)
+		return;
+	rt__eprintf("runtime: for a larger stack: RTSTACK=%lu%c, or rt_go_attr with .stack = 1 << "
+		    "%d\n",
+		    1ul << (shift % 10),
+		    shift < 20           ? 'K'
+			    : shift < 30 ? 'M'
+					 : 'G',
+		    shift);
 }
 
 static RT_NORETURN void

@@ -289,7 +289,10 @@ rt__print_creator(uintptr_t pc, uint64_t parent)
 	uintptr_t start, where = pc - 1;
 
 	name_of(pc, true, name, &start);
-	rt__eprintf("created by %s in goroutine %lu\n", name, parent);
+	rt__eprintf("created by %s", name);
+	if (parent != 0) /* not a thread that is no goroutine */
+		rt__eprintf(" in goroutine %lu", parent);
+	rt__eprintf("\n");
 	lines_of(&where, 1, &line);
 	print_place(pc, true, start, &line);
 }

@@ -20,6 +20,7 @@ enum rt__lock_rank {
 	RT_RANK_ALLG,   /* the list of all Gs */
 	RT_RANK_STACK,  /* arenas of stacks */
 	RT_RANK_TABLES, /* memory of the runtime's tables */
+	RT_RANK_ACTION, /* the program's action for the runtime's own signal */
 	RT_RANKS
 };
 

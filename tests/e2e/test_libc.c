@@ -140,9 +140,8 @@ Test(libc, stack_bounds)
 Test(libc, stack_overflow)
 {
 	for (int i = 0; i < 2; i++) {
-		struct guest g =
-			guest_run("libc", .args = {"use-stack", "70"},
-				  .env = {"GOMAXPROCS=1", i ? "RTDEBUG=no_guard=1" : NULL});
+		struct guest g = guest_run("libc", .args = {"use-stack", "70"},
+					   .env = {i ? "RTDEBUG=no_guard=1" : NULL});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g, "fatal error: stack overflow\n");

@@ -9,6 +9,8 @@
 #include "proc/proc.h"
 #include "sched/sched.h"
 
+extern enum rt__traceback support_traceback;
+
 /* linker/rt0.ld gives a program the bounds of its table. */
 extern const struct rt_init_record rt__init_table[], rt__init_table_end[];
 const struct rt_init_record rt__init_table[1], rt__init_table_end[1];
@@ -16,9 +18,11 @@ const struct rt_init_record rt__init_table[1], rt__init_table_end[1];
 /* mem/malloc.c would replace the host's malloc. */
 struct rt__malloc_count rt__malloc_count;
 
-/* sched/crash.c. */
+/* sched/crash.c; test_settings.c looks at it. */
+enum rt__traceback support_traceback = RT_TRACEBACK_SINGLE;
+
 void
 rt__traceback_init(enum rt__traceback level)
 {
-	(void)level;
+	support_traceback = level;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* test_settings.c: sizes of RTSTACK, and the milliseconds of RTDEBUG=inittrace=1. */
+/* test_settings.c: sizes of RTSTACK, the milliseconds of RTDEBUG=inittrace=1, and RTTRACEBACK. */
 #include <criterion/criterion.h>
 
 #include "boot/env.h"
 #include "init/init.h"
+#include "os/os.h"
 
 Test(parse_size, good)
 {
@@ -45,4 +46,37 @@ Test(format_ms, as_go)
 	for (size_t i = 0; i < RT_ARRAY_LEN(cases); i++)
 		cr_expect_str_eq(rt__format_ms(buf, cases[i].ns), cases[i].text, "%lu ns: %s",
 				 cases[i].ns, buf);
+}
+
+extern enum rt__traceback support_traceback;
+
+static enum rt__traceback
+traceback_of(const char *setting, bool secure)
+{
+	char *envp[] = {(char *)setting, NULL};
+
+	support_traceback = RT_TRACEBACK_SINGLE;
+	rt__args.envp = envp;
+	rt__args.secure = secure;
+	rt__goenvs();
+	return support_traceback;
+}
+
+Test(traceback, levels)
+{
+	cr_expect_eq(traceback_of("OTHER=crash", false), RT_TRACEBACK_SINGLE);
+	cr_expect_eq(traceback_of("RTTRACEBACK=", false), RT_TRACEBACK_SINGLE);
+	cr_expect_eq(traceback_of("RTTRACEBACK=none", false), RT_TRACEBACK_NONE);
+	cr_expect_eq(traceback_of("RTTRACEBACK=0", false), RT_TRACEBACK_NONE);
+	cr_expect_eq(traceback_of("RTTRACEBACK=1", false), RT_TRACEBACK_ALL);
+	cr_expect_eq(traceback_of("RTTRACEBACK=2", false), RT_TRACEBACK_SYSTEM);
+	cr_expect_eq(traceback_of("RTTRACEBACK=crash", false), RT_TRACEBACK_CRASH);
+	cr_expect_eq(traceback_of("RTTRACEBACK=All", false), RT_TRACEBACK_SINGLE);
+}
+
+/* Who runs a program with more rights than his own is not shown its insides. */
+Test(traceback, secure)
+{
+	cr_expect_eq(traceback_of("RTTRACEBACK=crash", true), RT_TRACEBACK_NONE);
+	cr_expect_eq(traceback_of("OTHER=1", true), RT_TRACEBACK_NONE);
 }
