@@ -108,7 +108,7 @@ void
 __lock(volatile int *word)
 {
 	int *l = (int *)word; /* all accesses are atomic */
-	int need = __libc.need_locks;
+	signed char need = __libc.need_locks;
 
 	if (!need)
 		return;
