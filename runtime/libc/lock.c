@@ -21,7 +21,6 @@
 
 #include "libc/musl.h"
 #include "os/os.h"
-#include "os/sysnum.h"
 #include "sched/sched.h"
 
 MUSL_HIDDEN void __block_all_sigs(void *set);
@@ -72,10 +71,13 @@ __restore_sigs(void *set)
 #define SPINS 10
 #define WAIT_SPINS 100
 
+#define FUTEX_WAIT_PRIVATE 128 /* musl has no kernel headers */
+#define FUTEX_WAKE_PRIVATE 129
+
 static void
 futex_wait(volatile int *addr, int val, bool private)
 {
-	long op = private ? RT_FUTEX_WAIT_PRIVATE : 0;
+	long op = private ? FUTEX_WAIT_PRIVATE : 0;
 
 	if (rt__getm() == &rt__m_foreign) /* not a cancellation point */
 		rt__syscall6(SYS_futex, (long)addr, op, val, 0, 0, 0);
@@ -86,7 +88,7 @@ futex_wait(volatile int *addr, int val, bool private)
 static void
 futex_wake(volatile int *addr)
 {
-	rt__syscall3(SYS_futex, (long)addr, RT_FUTEX_WAKE_PRIVATE, 1);
+	rt__syscall3(SYS_futex, (long)addr, FUTEX_WAKE_PRIVATE, 1);
 }
 
 static bool
@@ -106,7 +108,7 @@ void
 __lock(volatile int *word)
 {
 	int *l = (int *)word; /* all accesses are atomic */
-	int need = __libc.need_locks;
+	signed char need = __libc.need_locks;
 
 	if (!need)
 		return;

@@ -3,9 +3,8 @@
  * proc: floor 3. What a G, an M and a P are: data and invariants, no policy.
  *
  *	G	a goroutine: a stack, a thread pointer, a saved context
- *	M	an OS thread ("machine") that runs Gs; it has a stack of its own, g0, for the
- *scheduler P	a processor: the right to run goroutines, and the queue of those to run; GOMAXPROCS
- *of them
+ *	M	an OS thread ("machine") that runs Gs; its own stack, g0, is the scheduler's
+ *	P	a processor: the right to run goroutines, and a queue of them; GOMAXPROCS of them
  *
  * An M must hold a P to run a G. A thread that rt0 did not make (a foreign thread) has no M.
  *

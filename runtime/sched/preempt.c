@@ -12,7 +12,7 @@
  *    - It runs on its own stack, outside of system calls, with room for the call. Code of ours on
  *      g0, on a signal stack or on a stack that the program made itself is left alone.
  *    - No signal handler of the program is under it: the thread would keep the handler's mask.
- * While one runs its signal is blocked, so the mask must be the one that the thread was given.
+ *      While one runs its signal is blocked, so the mask must be the one that the thread has.
  *    - No frame of libc is above it (further up the call chain). Such a frame may hold one of
  *      libc's locks, and who waits for these waits in the kernel, P and all: with one P, for
  *      ever, since the holder needs it to go on. Every live frame of libc has its return address

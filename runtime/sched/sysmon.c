@@ -6,9 +6,9 @@
  *
  * What it does:
  * - A P that has been in one time slice for 10 ms, with others waiting, is preempted. Goroutines
- * that ready each other in turn share a slice through the P's next slot, and would otherwise keep
- * it for themselves for good. A goroutine that cannot be stopped where it is is tried again, less
- *   and less often.
+ *   that ready each other in turn share a slice through the P's next slot, and would keep it for
+ *   themselves for good. One that cannot be stopped where it is is tried again, less and less
+ *   often.
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.

@@ -6,8 +6,8 @@
  * red zone, and sets the program counter to rt__async_enter. This saves every register that user
  * code may hold something in, calls rt__async_body(frame), which may park, and puts all back.
  *
- * Vector and x87 state are saved by XSAVEC, XSAVE or FXSAVE, in that order of preference, as wide as
- * the CPU says (rt__xsave). The frame, from rbp down, is struct rt__async_frame:
+ * Vector and x87 state are saved by XSAVEC, XSAVE or FXSAVE, in that order of preference, as wide
+ * as the CPU says (rt__xsave). The frame, from rbp down, is struct rt__async_frame:
  *
  *	rbp + 32   red zone of the interrupted code, 128 bytes
  *	rbp + 24   where it was
@@ -29,7 +29,7 @@
 	nop					/* unwinders look up pc - 1, even here */
 rt__async_enter:
 	.cfi_startproc
-	.cfi_signal_frame			/* the caller was interrupted: its pc is no return address */
+	.cfi_signal_frame			/* interrupted: its pc is no return address */
 	.cfi_def_cfa %rsp, 16 + RT_RED_ZONE
 	.cfi_offset %rip, -(8 + RT_RED_ZONE)
 	pushfq
