@@ -22,15 +22,25 @@ next_goid(struct rt__p *pp)
 	return ++pp->goid;
 }
 
-/* Until there is a second goroutine, a program is like any other: no thread but its own. */
 static void
+leave_single(void)
+{
+	uint32_t to = rt__seeded() ? RT_STAGE_SEEDED : RT_STAGE_FULL;
+
+	if (rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
+		rt__sysmon_start();
+}
+
+/* Until there is a second goroutine, a program is like any other: no thread but its own. */
+static RT_NOINLINE void
 second_goroutine(void)
 {
 	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_BOOT)
 		return; /* the main goroutine itself */
-	if (rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, (uint32_t)RT_STAGE_FULL))
-		rt__sysmon_start();
+	leave_single();
 	rt__wakep();
+	if (rt__seeded())
+		rt__seeded_yield();
 }
 
 /* Makes gp runnable for the first time. */
@@ -137,6 +147,8 @@ void
 rt__main_started(void)
 {
 	rt__store_rlx(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE);
+	if (rt__debug.schedtrace > 0)
+		leave_single();
 }
 
 /* On g0: the goroutine is off its stack, which may be reused from now on. */
