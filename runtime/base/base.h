@@ -80,6 +80,9 @@ struct rt__debug {
 	int no_xsavec;       /* ... without XSAVEC */
 	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
 	int stackuse;        /* measure how deep goroutines go, and print it at exit */
+	int schedtrace;      /* print the scheduler's state every so many milliseconds */
+	int scheddetail;     /* ... with a line for each P, M and G */
+	int schedseed;       /* choose who runs next at random, from this seed */
 };
 extern struct rt__debug rt__debug;
 

@@ -16,6 +16,9 @@ static const struct key {
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
+	{"scheddetail", offsetof(struct rt__debug, scheddetail)},
+	{"schedseed", offsetof(struct rt__debug, schedseed)},
+	{"schedtrace", offsetof(struct rt__debug, schedtrace)},
 	{"stackuse", offsetof(struct rt__debug, stackuse)},
 };
 

@@ -68,6 +68,8 @@ default_procs(void)
 {
 	int32_t cpus = rt__os.ncpu;
 
+	if (rt__debug.schedseed > 0)
+		return 1; /* the order of several threads would be the kernel's */
 	if (cpus <= 2)
 		return cpus; /* no quota could change it: two files less to read at start */
 	int32_t paid = rt__cgroup_cpus();

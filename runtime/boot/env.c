@@ -32,8 +32,11 @@ rt__env_debug(void)
 {
 	const char *text = setting("RTDEBUG");
 
+	rt__debug.asyncpreemptoff = -1; /* not said: the order of a seed is not up to the clock */
 	if (text)
 		rt__debug_parse(&rt__debug, text, ignore);
+	if (rt__debug.asyncpreemptoff < 0)
+		rt__debug.asyncpreemptoff = rt__debug.schedseed > 0;
 }
 
 size_t

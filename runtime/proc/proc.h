@@ -155,6 +155,7 @@ struct rt__p {
 	int32_t id;              /* (c) */
 	uint32_t status;         /* (a) enum rt__p_status */
 	uint32_t sched_tick;     /* (p) grows with each time slice */
+	uint32_t global_tick;    /* (p) sched_tick from which on the global queue comes first */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
 	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */

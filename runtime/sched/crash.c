@@ -152,7 +152,7 @@ freeze_the_world(void)
 	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
 	struct rt__m *mp = rt__getm();
 
-	if (rt__load_rlx(&rt__sched.stage) != (uint32_t)RT_STAGE_FULL ||
+	if (rt__load_rlx(&rt__sched.stage) < (uint32_t)RT_STAGE_FULL ||
 	    (mp != &rt__m_foreign && !is_alive(mp->tid)))
 		return;
 	for (int round = 0; round < FREEZE_ROUNDS; round++) {
@@ -190,6 +190,7 @@ rt__crash_begin(void)
 	/* No handler of the program's runs any more, and a pipe without a reader does not kill. */
 	rt__os_set_sigmask(~SYNCHRONOUS);
 	take_turn();
+	rt__schedtrace_crash();
 	freeze_the_world();
 	return true;
 }

@@ -69,3 +69,13 @@ rt__gd_pop_back(struct rt__gdeque *d)
 	rt__store_rlx(&d->n, d->n - 1);
 	return d->ring[(d->head + (uint32_t)d->n) & (d->cap - 1)];
 }
+
+void
+rt__gd_swap_front(struct rt__gdeque *d, int32_t i)
+{
+	uint32_t at = (d->head + (uint32_t)i) & (d->cap - 1);
+	struct rt__g *gp = d->ring[at];
+
+	d->ring[at] = d->ring[d->head];
+	d->ring[d->head] = gp;
+}

@@ -23,13 +23,15 @@ next_goid(struct rt__p *pp)
 }
 
 /* Until there is a second goroutine, a program is like any other: no thread but its own. */
-static void
+static RT_NOINLINE void
 second_goroutine(void)
 {
 	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_BOOT)
 		return; /* the main goroutine itself */
 	rt__sysmon_ensure();
 	rt__wakep();
+	if (rt__seeded())
+		rt__seeded_yield();
 }
 
 /* Makes gp runnable for the first time. */
@@ -136,6 +138,8 @@ void
 rt__main_started(void)
 {
 	rt__store_rlx(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE);
+	if (rt__debug.schedtrace > 0)
+		rt__sysmon_ensure();
 }
 
 /* On g0: the goroutine is off its stack, which may be reused from now on. */

@@ -16,7 +16,7 @@ rt__acquirep(struct rt__p *pp)
 	mp->p = pp;
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
-	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL) {
+	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
 		rt__store_rlx(&pp->sysmon_when, rt__nanotime());
 		rt__store_rlx(&pp->sysmon_tick, pp->sched_tick + 1);
 	}

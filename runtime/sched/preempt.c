@@ -118,7 +118,7 @@ rt__preempt_longest(int64_t now)
 void
 rt__preempt_for_global(void)
 {
-	if (rt__load_rlx(&rt__sched.stage) == RT_STAGE_FULL && !rt__preempt_longest(rt__nanotime()))
+	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL && !rt__preempt_longest(rt__nanotime()))
 		rt__sysmon_want_urgent();
 }
 

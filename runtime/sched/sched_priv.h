@@ -19,7 +19,8 @@
 enum rt__stage {
 	RT_STAGE_BOOT,   /* the main goroutine is not running: no Ms but the first */
 	RT_STAGE_SINGLE, /* it is alone: nobody to share a P with, nothing to monitor */
-	RT_STAGE_FULL,   /* other goroutines exist: sysmon runs, Ms are started as needed */
+	RT_STAGE_FULL,   /* sysmon runs, Ms are started as needed: other goroutines may exist */
+	RT_STAGE_SEEDED, /* ... and rt_go may be followed by a switch, see sched/seed.c */
 };
 
 /* All Ps and the order to steal from them in, as one immutable value: who has no P reads a
@@ -72,6 +73,8 @@ void rt__gd_push_front(struct rt__gdeque *d, struct rt__g *gp);
 struct rt__g *rt__gd_front(const struct rt__gdeque *d); /* stays there; NULL if empty */
 struct rt__g *rt__gd_pop_front(struct rt__gdeque *d);
 struct rt__g *rt__gd_pop_back(struct rt__gdeque *d);
+/* The first and the i-th from there change places. */
+void rt__gd_swap_front(struct rt__gdeque *d, int32_t i);
 
 /* What does not fit a local run queue: half of it, and the one that was to be added. */
 struct rt__gbatch {
@@ -166,6 +169,21 @@ rt__dropg(struct rt__m *mp)
 	mp->curg->m = NULL;
 	mp->curg = NULL;
 }
+
+/* The first of the global queue, to be run. With sched.lock. */
+struct rt__g *rt__globrunq_pop(void);
+
+/* ---- seed.c: RTDEBUG=schedseed=N ---- */
+/* Whether the order of goroutines is drawn from a seed. */
+static inline bool
+rt__seeded(void)
+{
+	return rt__debug.schedseed > 0;
+}
+/* Any of the goroutines that are runnable and not on another P's queue. */
+struct rt__g *rt__seeded_get(struct rt__p *pp);
+/* A goroutine was started: perhaps it comes before its creator goes on. */
+void rt__seeded_yield(void);
 
 /* ---- steal.c ---- */
 struct rt__g *rt__steal_work(struct rt__p *pp);
@@ -284,6 +302,12 @@ rt__sysmon_kick_if_slow(void)
 }
 /* A preemption that came too early is to be made as soon as it may be. */
 void rt__sysmon_want_urgent(void);
+
+/* ---- schedtrace.c: RTDEBUG=schedtrace=MS ---- */
+/* Prints, if it is time. Returns the nanoseconds until it will be, 0 for never. */
+int64_t rt__schedtrace_tick(int64_t now);
+/* In a report. */
+void rt__schedtrace_crash(void);
 
 /* ---- stw.c ---- */
 void rt__stop_the_world(void);

@@ -50,8 +50,8 @@ rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next)
 
 /* The first of the global queue, with sched.lock. Whoever takes it will run it: an M that has come
  * back from a system call with it is one idle M more. */
-static struct rt__g *
-globrunq_pop(void)
+struct rt__g *
+rt__globrunq_pop(void)
 {
 	struct rt__g *gp = rt__gd_pop_front(&rt__sched.runq);
 
@@ -71,10 +71,10 @@ rt__globrunq_get(struct rt__p *pp, int32_t max)
 		n = rt__sched.runq.n;
 	if (n > max)
 		n = max;
-	struct rt__g *gp = globrunq_pop();
+	struct rt__g *gp = rt__globrunq_pop();
 	/* The local queue is empty or a single one is asked for: there is room. */
 	while (--n > 0)
-		rt__runq_put_tail(&pp->runq, globrunq_pop());
+		rt__runq_put_tail(&pp->runq, rt__globrunq_pop());
 	return gp;
 }
 
@@ -138,6 +138,13 @@ after_preemption(struct rt__p *pp)
 	return gp;
 }
 
+/* Whether it is the global queue's turn. */
+static inline bool
+global_is_due(const struct rt__p *pp)
+{
+	return (int32_t)(pp->sched_tick - pp->global_tick) >= 0;
+}
+
 /* Work without stealing. */
 static struct rt__g *
 find_near(struct rt__p *pp, bool *inherit)
@@ -145,10 +152,14 @@ find_near(struct rt__p *pp, bool *inherit)
 	struct rt__g *gp = NULL;
 
 	*inherit = false;
-	if (rt__unlikely(rt__load_rlx(&pp->preempt)))
+	if (rt__unlikely(rt__seeded()))
+		return rt__seeded_get(pp);
+	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
 		gp = after_preemption(pp);
-	else if (rt__unlikely(pp->sched_tick % GLOBAL_EVERY == 0))
+	} else if (rt__unlikely(global_is_due(pp))) {
+		pp->global_tick = pp->sched_tick + GLOBAL_EVERY;
 		gp = globrunq_try(pp, 1);
+	}
 	if (!gp)
 		gp = rt__runq_get(&pp->runq, inherit);
 	return gp ? gp : globrunq_try(pp, RT_RUNQ_SIZE / 2);
@@ -277,12 +288,12 @@ schedule_slow(void)
 	}
 }
 
-/* Whether there is nothing to see to but the local queue. */
+/* Whether there is nothing to see to but the local queue: with a seed, never. */
 static inline bool
 only_local(struct rt__m *mp, struct rt__p *pp)
 {
 	return !rt__load_acq(&rt__sched.gcwaiting) && !mp->locked_g && !mp->spinning &&
-		!rt__load_rlx(&pp->preempt) && pp->sched_tick % GLOBAL_EVERY != 0;
+		!rt__load_rlx(&pp->preempt) && !global_is_due(pp);
 }
 
 /* The slot may be stale or empty: a prefetch does not fault. */

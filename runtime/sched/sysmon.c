@@ -13,6 +13,7 @@
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
  * - Threads that a tainted one may not make itself (m.c).
+ * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
  */
 #include "sched/sched_priv.h"
@@ -151,6 +152,13 @@ nothing_to_watch(void)
 		rt__load_rlx(&rt__sched.gcwaiting);
 }
 
+/* The earlier one of two times to sleep; 0 is for ever. */
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
 static void
 sleep_until_needed(void)
 {
@@ -160,7 +168,8 @@ sleep_until_needed(void)
 		rt__store_rlx(&rt__sched.sysmonwait, 1u);
 	rt__unlock(&rt__sched.lock);
 	while (sleep) {
-		int64_t ns = rt__gfree_tick(rt__nanotime());
+		int64_t now = rt__nanotime();
+		int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now));
 
 		if (doze(ns ? ns : -1))
 			break;
@@ -191,7 +200,7 @@ start_clocks(int64_t now)
 static void
 sysmon(void)
 {
-	int64_t delay = SLEEP_MIN_NS;
+	int64_t delay = SLEEP_MIN_NS, trace = 0;
 	int idle = 0;
 
 	rt__preempt_init();
@@ -199,7 +208,7 @@ sysmon(void)
 	for (;;) {
 		delay = next_delay(delay, idle);
 		rt__store_rlx(&rt__sched.sysmon_slow, delay > SLEEP_MIN_NS);
-		if (doze(delay))
+		if (doze(sooner(delay, trace)))
 			idle = 0;
 		if (nothing_to_watch()) {
 			sleep_until_needed();
@@ -207,6 +216,7 @@ sysmon(void)
 		}
 		rt__start_unborn_ms();
 		int64_t now = rt__nanotime();
+		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
@@ -217,7 +227,9 @@ sysmon(void)
 void
 rt__sysmon_ensure(void)
 {
-	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, (uint32_t)RT_STAGE_FULL))
+	uint32_t to = rt__seeded() ? RT_STAGE_SEEDED : RT_STAGE_FULL;
+
+	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
 	rt__lock(&rt__sched.lock);
 	rt__sched.nmsys++;
