@@ -34,6 +34,7 @@ rt__ginit(void)
 {
 	rt__lock_rank(&rt__allg.lock, RT_RANK_ALLG);
 	rt__gfree_init();
+	rt__stackuse_init();
 }
 
 /* With rt__allg.lock. */

@@ -43,10 +43,10 @@ struct rt__layout {
 	uint32_t pointer_size; /* bytes */
 
 	/* Addresses of variables. */
-	uint64_t allg;         /* struct rt__g *: the first G ever made, linked by all_link */
-	uint64_t allg_count;   /* int32_t: Gs ever made; number i has G.number == i, from 1 */
-	uint64_t all_ms;       /* struct rt__m *: linked by all_link */
-	uint64_t all_ps;       /* struct rt__p **: an array of pointers */
+	uint64_t allg;       /* struct rt__g *: a list by all_link; each G lies on its own stack */
+	uint64_t allg_count; /* int32_t: Gs on it; one more or less during a change */
+	uint64_t all_ms;     /* struct rt__m *: linked by all_link */
+	uint64_t all_ps;     /* struct rt__p **: an array of pointers */
 	uint64_t all_ps_count; /* int32_t */
 	uint64_t runq_count;   /* int32_t: goroutines on the global run queue */
 

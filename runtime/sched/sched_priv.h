@@ -269,6 +269,7 @@ int64_t rt__gfree_tick(int64_t now);
 
 /* ---- stackuse.c ---- */
 /* On g0: a goroutine has ended, and is not on a free list yet. */
+void rt__stackuse_init(void);
 void rt__stackuse_end(struct rt__g *gp);
 
 /* ---- deadlock.c ---- */

@@ -27,6 +27,12 @@ static struct {
 	uint32_t n, cap;
 } table;
 
+void
+rt__stackuse_init(void)
+{
+	rt__lock_rank(&table.lock, RT_RANK_STACKUSE);
+}
+
 /* ---- one stack ---- */
 
 static uintptr_t

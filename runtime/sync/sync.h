@@ -15,12 +15,13 @@
 /* The static ones, in the order in which a thread may take them: a lock only while it holds none
  * that comes later. */
 enum rt__lock_rank {
-	RT_RANK_SCHED,  /* sched.lock */
-	RT_RANK_GFREE,  /* the global lists of free Gs */
-	RT_RANK_ALLG,   /* the list of all Gs */
-	RT_RANK_STACK,  /* arenas of stacks */
-	RT_RANK_TABLES, /* memory of the runtime's tables */
-	RT_RANK_ACTION, /* the program's action for the runtime's own signal */
+	RT_RANK_SCHED,    /* sched.lock */
+	RT_RANK_GFREE,    /* the global lists of free Gs */
+	RT_RANK_ALLG,     /* the list of all Gs */
+	RT_RANK_STACK,    /* arenas of stacks */
+	RT_RANK_STACKUSE, /* how deep goroutines have gone */
+	RT_RANK_TABLES,   /* memory of the runtime's tables */
+	RT_RANK_ACTION,   /* the program's action for the runtime's own signal */
 	RT_RANKS
 };
 

@@ -84,6 +84,17 @@ spinning)
 	bad -DWORK=0 -DFOREIGN=2 -DLOCAL_FIRST
 	bad -DWORK=0 -DFOREIGN=1 -DYIELDS=1 -DLOCAL_FIRST
 	;;
+retake)
+	good -DNP=1 -DNG=2 -DNM=3 -DCALLS=2
+	good -DNP=2 -DNG=2 -DNM=4
+	bad -DCLEAR_LATE    # clears P.m after the P is up for grabs
+	bad -DEXIT_IN_TWO   # exitsyscall loads the status, then stores
+	bad -DRETAKE_IN_TWO # and so does sysmon
+	bad -DQUEUE_IN_TWO  # looks for an idle P, unlocks, then queues
+	bad -DKEEP_WAITING  # who takes the goroutine leaves its M waiting with it
+	bad -DHANDOFF_BLIND # rt__handoffp puts the P on the idle list without a look at the queue
+	bad -DNO_SLICES     # nobody preempts who computes
+	;;
 lock)
 	good -DNT=3 -DROUNDS=2
 	good -DNT=2 -DROUNDS=3

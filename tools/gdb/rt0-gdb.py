@@ -158,13 +158,14 @@ class Rt0Program:
         return (g for g in self.all_ever() if g["status"] not in (0, RT0_DEAD))
 
     def all_ever(self):
-        """Dead ones, too. Each G knows its place in the list, so a damaged one ends."""
-        at, number = rt0_word(self.layout.allg), 0
+        """Dead ones, too. Each G lies on its own stack, and none is met twice, so a damaged list
+        ends."""
+        at, seen = rt0_word(self.layout.allg), set()
         while at:
             g = self.layout.g.read(at)
-            number += 1
-            if g["number"] != number:
-                raise gdb.GdbError("the list of goroutines is damaged behind number %d" % number)
+            if at in seen or not g["stack_lo"] <= at < g["stack_hi"]:
+                raise gdb.GdbError("the list of goroutines is damaged behind %d" % len(seen))
+            seen.add(at)
             yield g
             at = g["all_link"]
 

@@ -153,6 +153,16 @@ parse_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address
 	};
 }
 
+/* Each G lies on the stack that it names, unless memory was overwritten. */
+static bool
+plausible_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address)
+{
+	uint64_t lo = field(record, layout->g.stack_lo);
+
+	return address >= lo && address < field(record, layout->g.stack_hi);
+}
+
+/* A damaged list may be a ring: `mark`, moved up at each power of two, is met again then. */
 static void
 read_goroutines(struct ri_runtime *runtime, struct ri_program *program)
 {
@@ -161,6 +171,7 @@ read_goroutines(struct ri_runtime *runtime, struct ri_program *program)
 	size_t capacity = 0;
 	uint64_t number = 0;
 	uint64_t address = 0;
+	uint64_t mark = 0;
 
 	if (!ri_program_word(program, layout->allg, &address)) {
 		ri_fail(&runtime->damage, "the list of goroutines cannot be read");
@@ -169,13 +180,16 @@ read_goroutines(struct ri_runtime *runtime, struct ri_program *program)
 		struct ri_goroutine g;
 
 		number++;
-		if (!ri_program_read(program, address, record, layout->g.size) ||
-		    field(record, layout->g.number) != number) {
+		if (address == mark || !ri_program_read(program, address, record, layout->g.size) ||
+		    !plausible_g(layout, record, address)) {
 			ri_fail(&runtime->damage,
 				"the list of goroutines is damaged: number %" PRIu64
 				" is said to be at %#" PRIx64,
 				number, address);
 			break;
+		}
+		if ((number & (number - 1)) == 0) {
+			mark = address;
 		}
 		g = parse_g(layout, record, address);
 		if (g.status != RI_G_IDLE && g.status != RI_G_DEAD) {
