@@ -101,10 +101,10 @@ schedinit(void)
 /*
  * Goroutine 1. It keeps the process's first thread to itself while initializers run.
  *
- * Go starts its monitor thread here. Ours starts with the first rt_go: with one goroutine there
- * is no P to take back for another, while a second thread would cost a small program a fifth of
- * its start-up time, turn libc's locking on, and make calls fail that want a process of one
- * thread, such as unshare(CLONE_NEWUSER).
+ * Go starts its monitor thread here. Ours starts with the first rt_go, but for RTDEBUG=schedtrace,
+ * whose lines it prints: with one goroutine there is no P to take back for another, while a second
+ * thread would cost a small program a fifth of its start-up time, turn libc's locking on, and make
+ * calls fail that want a process of one thread, such as unshare(CLONE_NEWUSER).
  */
 static void
 runtime_main(void)

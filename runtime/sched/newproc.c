@@ -138,8 +138,10 @@ void
 rt__main_started(void)
 {
 	rt__store_rlx(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE);
-	if (rt__debug.schedtrace > 0)
+	if (rt__debug.schedtrace > 0) {
+		rt__schedtrace_tick(rt__nanotime()); /* a short program has one line, too */
 		rt__sysmon_ensure();
+	}
 }
 
 /* On g0: the goroutine is off its stack, which may be reused from now on. */

@@ -28,7 +28,8 @@ RT_NORETURN void rt__goend(void);
 void rt__newproc_main(void (*fn)(void), struct rt__stack stack);
 /* Runs the scheduler on this thread; does not return. */
 RT_NORETURN void rt__mstart(void);
-/* From now on newproc may start Ms; the first goroutine besides main also starts sysmon. */
+/* From now on newproc may start Ms; the first goroutine besides main also starts sysmon, which
+ * RTDEBUG=schedtrace does at once. */
 void rt__main_started(void);
 void rt__set_maxmcount(int32_t n);
 

@@ -4,9 +4,11 @@
  * more, with all detail, before a report. scheddetail=1 adds a line for each P, M and goroutine.
  * What we have not got keeps Go's zero: timers, malloc's and throw's marks.
  *
- * sysmon prints, on its small stack, into a buffer that holds the line of as many Ps as there can
- * be: one write(2). Detail has no such bound, and is written whenever the buffer is full, in whole
- * lines. Nothing is held while writing: a reader that is slow stops sysmon and nobody else.
+ * sysmon prints, which starts with the program then; a child of fork has none, and prints nothing,
+ * until it has a second goroutine. The first line is main's. sysmon's stack is small: the text goes
+ * to a buffer that holds the line of as many Ps as there can be, and is written at once. Detail has
+ * no such bound: it is written whenever the buffer is full, in whole lines. No lock is held while
+ * writing: a reader that is slow stops sysmon and nobody else.
  *
  * The counts of the first line are of one moment, by sched.lock, but in a report, which takes no
  * lock of others. The rest is read while it changes. That is safe: Ps, Ms and Gs stay mapped, and
@@ -202,7 +204,7 @@ print(int64_t now)
 	flush(&s);
 }
 
-/* Only sysmon's. */
+/* Only sysmon's, but for the first time. */
 int64_t
 rt__schedtrace_tick(int64_t now)
 {

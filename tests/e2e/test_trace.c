@@ -8,6 +8,8 @@
 
 #include "guest.h"
 
+#define MOST_EXPRESSIONS 5
+
 #define COUNTS                                                                                     \
 	"SCHED [0-9]+ms: gomaxprocs=2 idleprocs=[0-2] threads=[0-9]+ spinningthreads=[0-2] "       \
 	"needspinning=[01] idlethreads=[0-9]+ runqueue=[0-9]+"
@@ -24,27 +26,29 @@
 	"dying=[01] spinning=" TRUTH " blocked=" TRUTH " lockedg=" ID "$"
 #define G_LINE "^  G[0-9]+: status=[0-6]\\([A-Za-z.]*\\) m=" ID " lockedm=" ID "$"
 
-/* Each line of text is like one of the n expressions; how many are like the first. */
+/* Each line of stderr is like one of the n expressions; how many are like the first. The end of the
+ * program may have cut the last one. */
 static int
 expect_lines(const struct guest *g, const char *const *expressions, int n)
 {
-	char *text = strdup(g->err);
+	char *text = strdup(g->err), *end = strrchr(text, '\n');
+	regex_t re[MOST_EXPRESSIONS];
 	int first = 0;
 
+	cr_assert(end);
+	*end = 0;
+	for (int i = 0; i < n; i++)
+		cr_assert(regcomp(&re[i], expressions[i], REG_EXTENDED | REG_NOSUB) == 0);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		int i = 0;
 
-		for (; i < n; i++) {
-			regex_t re;
-			cr_assert(regcomp(&re, expressions[i], REG_EXTENDED | REG_NOSUB) == 0);
-			bool like = regexec(&re, line, 0, NULL, 0) == 0;
-			regfree(&re);
-			if (like)
-				break;
-		}
+		while (i < n && regexec(&re[i], line, 0, NULL, 0) != 0)
+			i++;
 		cr_assert(i < n, "unexpected: %s", line);
 		first += i == 0;
 	}
+	for (int i = 0; i < n; i++)
+		regfree(&re[i]);
 	free(text);
 	return first;
 }
@@ -58,7 +62,7 @@ Test(schedtrace, lines)
 	guest_expect_exit(&g, 0);
 	guest_expect_out(&g, "ok\n");
 	int n = expect_lines(&g, line, 1);
-	cr_assert(n >= 5 && n <= 100, "%d lines", n);
+	cr_assert(n >= 3, "%d lines", n);
 	cr_assert(strncmp(g.err, "SCHED 0ms: ", 11) == 0, "%s", g.err);
 	guest_free(&g);
 }
@@ -71,7 +75,7 @@ Test(schedtrace, detail)
 
 	guest_expect_exit(&g, 0);
 	int n = expect_lines(&g, lines, 4);
-	cr_assert(n >= 3, "%d times", n);
+	cr_assert(n >= 2, "%d times", n);
 	cr_assert_eq(guest_count(g.err, "\n  P0: "), n);
 	cr_assert_eq(guest_count(g.err, "\n  P1: "), n);
 	cr_assert_eq(guest_count(g.err, "\n  M0: "), n);
@@ -83,24 +87,37 @@ Test(schedtrace, detail)
 	guest_free(&g);
 }
 
+/* While goroutines and threads come and go as fast as they can. */
+Test(schedtrace, in_the_thick_of_it, .timeout = 120)
+{
+	static const char *const lines[] = {DETAIL, P_LINE, M_LINE, G_LINE};
+	static const char *const cases[][2] = {{"tree", "9"}, {"bursts", "1000"}, {"gates", "20"}};
+
+	for (int i = 0; i < 3; i++) {
+		struct guest g =
+			guest_run("stress", .args = {cases[i][0], cases[i][1]},
+				  .env = {"GOMAXPROCS=2", "RTDEBUG=schedtrace=1,scheddetail=1"},
+				  .timeout_s = 60);
+
+		guest_expect_exit(&g, 0);
+		guest_expect_out(&g, "ok\n");
+		cr_assert_geq(expect_lines(&g, lines, 4), 1);
+		guest_free(&g);
+	}
+}
+
 /* sysmon is there from the start, and sleeps no longer than it may. */
 static void
 idle_at(const char *env, const char *debug)
 {
 	struct guest g = guest_run("trace", .args = {"idle", "600"}, .env = {env, debug});
-	long last = 0;
 	int n = 0;
 
 	guest_expect_exit(&g, 0);
-	for (const char *p = g.err; (p = strstr(p, "SCHED ")); p++, n++) {
-		long ms = atol(p + 6);
-
-		/* No sooner than asked for; later is the machine's fault. */
-		cr_assert(n == 0 ? ms == 0 : ms / 50 > (last - 1) / 50 || ms - last >= 49, "%s",
-			  g.err);
-		last = ms;
-	}
-	cr_assert(n >= 4 && n <= 13, "%d lines:\n%s", n, g.err);
+	/* None sooner than asked for; later is the machine's fault. */
+	for (const char *p = g.err; (p = strstr(p, "SCHED ")); p++, n++)
+		cr_assert_geq(atol(p + 6), 50 * n, "%s", g.err);
+	cr_assert_geq(n, 4, "%s", g.err);
 	guest_free(&g);
 }
 

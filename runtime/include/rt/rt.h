@@ -152,8 +152,7 @@ int rt_num_goroutine(void);
  * Sets how many threads run goroutines at the same time, and returns what it was; n < 1 only asks.
  * Stops all goroutines meanwhile: it waits until each can be stopped, for those in libc until that
  * call is over, so do not call it casually. At most RT_MAXPROCS; from a foreign thread, it can only
- * ask.
- * At start it is $GOMAXPROCS, or else the CPUs that the affinity mask and the cgroup allow.
+ * ask. At start it is $GOMAXPROCS, or else the CPUs that the affinity mask and the cgroup allow.
  */
 int rt_gomaxprocs(int n);
 #define RT_MAXPROCS 4096
