@@ -433,8 +433,8 @@ want_wake(void)
 {
 	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
 		return false; /* the only P is the caller's: nobody is idle */
-	/* Pairs with last_look. The exchange of the next slot does not do: a goroutine that it has
-	 * displaced is stored to the ring behind it. */
+	/* Pairs with last_look. What rt__runq_put has made visible are plain stores: to the next
+	 * slot, if it was empty; to the ring, behind the exchange that displaced the old one. */
 	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;

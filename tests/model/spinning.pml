@@ -47,16 +47,25 @@ bool needspinning, idle_p[NP], idle_m[NM];
 /* Ps and Ms. ring counts what the run queue holds besides next. */
 byte ring[NP], next_p[NM];
 bool next[NP], wake[NM], wake_spinning[NM];
-/* Stores that have not landed: the displaced goroutine that goes from next to ring[late_p], or
- * the one that yields; needspinning = 1; npidle. */
+/* Stores that have not landed: next[late_p], where it was empty; the displaced goroutine that goes
+ * from next to ring[late_p], or the one that yields; needspinning = 1; npidle. */
 byte late_ring[NT], late_p[NT];
-bool late_need[NT], late_idle[NT];
+bool late_next[NT], late_need[NT], late_idle[NT];
 byte work = WORK, yields = YIELDS, handoffs = HANDOFFS;
 
 /* ---- memory: all of these are parts of one step ---- */
 
+inline land_next(t)
+{
+	if
+	:: late_next[t] -> next[late_p[t]] = true; late_next[t] = false
+	:: else
+	fi
+}
+
 inline land(t)
 {
+	land_next(t);
 	ring[late_p[t]] = ring[late_p[t]] + late_ring[t];
 	late_ring[t] = 0;
 	if
@@ -414,10 +423,13 @@ end_running:
 	:: d_step {
 		work > 0 ->
 		work--;
-		RMW(m) /* the exchange of next */
+		late_p[m] = p;
 		if
-		:: next[p] -> late_ring[m]++; late_p[m] = p
-		:: else -> next[p] = true
+		:: next[p] || late_next[m] -> /* the exchange of next */
+			RMW(m)
+			land_next(m);
+			late_ring[m]++
+		:: else -> late_next[m] = true
 		fi
 	   };
 		wakep(m, FENCE_READY);
@@ -434,7 +446,7 @@ end_running:
 #if HANDOFFS > 0
 handoff: /* a locked goroutine parks: rt__handoffp, then the M waits for it, here for ever */
 	skip;
-	d_step { go = (ring[p] > 0 || next[p] || late_ring[m] > 0 || global > 0) };
+	d_step { go = (ring[p] > 0 || next[p] || late_ring[m] > 0 || late_next[m] || global > 0) };
 	if
 	:: go -> d_step { idle_ms > 0 -> go = false; LOCK(m) startm(p, false) }; goto compute
 	:: else
@@ -502,7 +514,7 @@ proctype foreign()
 	od
 }
 
-#define LATE(t) (late_ring[t] > 0 || late_need[t] || late_idle[t])
+#define LATE(t) (late_ring[t] > 0 || late_next[t] || late_need[t] || late_idle[t])
 
 proctype memory()
 {

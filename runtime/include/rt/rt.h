@@ -208,14 +208,13 @@ bool rt_set_traceback(const char *level);
  * live anywhere, needs no destruction, and must not be copied while in use.
  */
 typedef struct rt_wg {
-	uint64_t rt_state; /* counter << 32 | number of waiters */
+	uint64_t rt_state; /* counter << 32 | number of waiters << 1 | lock of the list */
 	void *rt_waiters;
-	uint32_t rt_lock;
 } rt_wg;
 
 #define RT_WG_INIT                                                                                 \
 	{                                                                                          \
-		0, NULL, 0                                                                         \
+		0, NULL                                                                            \
 	}
 
 /* Adds delta, which may be negative; at zero, wakes all waiters. Panics when it becomes negative,
