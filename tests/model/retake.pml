@@ -155,8 +155,7 @@ inline give(m, p, spins)
 
 /* ---- m.c ---- */
 
-/* A critical section, with the wake-up. Where there is no M, rt__startm makes a thread, but here it
- * waits for one that is about to be idle. */
+/* For mget_waiting. */
 inline front(ret)
 {
 	if
@@ -165,6 +164,8 @@ inline front(ret)
 	fi
 }
 
+/* A critical section, with the wake-up. Where there is no M, rt__startm makes a thread, but here it
+ * waits for one that is about to be idle. */
 inline startm(p, spins)
 {
 	d_step {
@@ -267,9 +268,7 @@ inline handoffp(p)
 	if
 	:: p != NONE ->
 		d_step {
-#ifndef HANDOFF_BLIND
 			go = (len(globq) > 0);
-#endif
 			if
 			:: !go -> pidle_put(p)
 			:: else

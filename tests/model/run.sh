@@ -92,7 +92,6 @@ retake)
 	bad -DRETAKE_IN_TWO # and so does sysmon
 	bad -DQUEUE_IN_TWO  # looks for an idle P, unlocks, then queues
 	bad -DKEEP_WAITING  # who takes the goroutine leaves its M waiting with it
-	bad -DHANDOFF_BLIND # rt__handoffp puts the P on the idle list without a look at the queue
 	bad -DNO_SLICES     # nobody preempts who computes
 	;;
 lock)
