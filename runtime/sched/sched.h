@@ -41,7 +41,31 @@ void rt__set_maxmcount(int32_t n);
  * If it returns false, gp runs on at once. NULL for nothing to release.
  */
 typedef bool rt__unlock_fn(struct rt__g *gp, void *arg);
-void rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason);
+
+/* What rt__park_m, on g0, needs from rt__park; lives in the frame of the parking goroutine, which
+ * is intact until unlock has run. */
+struct rt__park_args {
+	rt__unlock_fn *unlock;
+	void *arg;
+};
+void rt__park_m(struct rt__g *gp);
+RT_NORETURN void rt__park_in_handler(void);
+
+/* Inline: behind a switch the CPU's stack of return addresses is of no use, so each return on the
+ * way back to the program is mispredicted. This way there is one. */
+static inline __attribute__((always_inline)) void
+rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+{
+	struct rt__park_args args = {unlock, arg};
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+
+	if (rt__unlikely(!mp->p || mp->handler_sp))
+		rt__park_in_handler();
+	gp->wait_reason = reason;
+	gp->link_arg = &args;
+	rt__mcall(rt__park_m);
+}
 
 /* Makes a parked goroutine runnable, next on this P. Any thread may call it. */
 void rt__ready(struct rt__g *gp);

@@ -108,14 +108,15 @@ static inline bool
 rt__runq_put(struct rt__runq *q, struct rt__g *gp, bool next, struct rt__gbatch *overflow)
 {
 	if (next) {
-		/* Empty, it stays so until we fill it: nobody takes what is not there, so a store does
-		 * for an exchange, without the cost of a locked instruction. rel: publishes gp to
-		 * thieves of next. It orders nothing behind it: see want_wake, which does. */
+		/* Empty, it stays so until we fill it: nobody takes what is not there, so a store
+		 * does for an exchange, without the cost of a locked instruction. rel: publishes gp
+		 * to thieves of next. It orders nothing behind it: see want_wake, which does. */
 		if (!rt__load_rlx(&q->next)) {
 			rt__store_rel(&q->next, gp);
 			return false;
 		}
-		/* acqrel: the same; the old one, which a thief may have taken since, was our own. */
+		/* acqrel: the same; the old one, which a thief may have taken since, was our own.
+		 */
 		gp = rt__xchg_acqrel(&q->next, gp);
 		if (!gp)
 			return false;

@@ -356,17 +356,10 @@ rt_gosched(void)
 	rt__mcall(gosched_m);
 }
 
-/* What park_m needs from rt__park; lives in the frame of the parking goroutine, which is intact
- * until unlock has run. */
-struct park_args {
-	rt__unlock_fn *unlock;
-	void *arg;
-};
-
-static void
-park_m(struct rt__g *gp)
+void
+rt__park_m(struct rt__g *gp)
 {
-	struct park_args *args = gp->link_arg;
+	struct rt__park_args *args = gp->link_arg;
 	rt__unlock_fn *unlock = args->unlock;
 	void *arg = args->arg;
 
@@ -382,17 +375,9 @@ park_m(struct rt__g *gp)
 }
 
 void
-rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+rt__park_in_handler(void)
 {
-	struct park_args args = {unlock, arg};
-	struct rt__m *mp = rt__getm();
-	struct rt__g *gp = mp->curg;
-
-	if (rt__unlikely(!mp->p || mp->handler_sp))
-		rt__panic("a signal handler waits for other goroutines");
-	gp->wait_reason = reason;
-	gp->link_arg = &args;
-	rt__mcall(park_m);
+	rt__panic("a signal handler waits for other goroutines");
 }
 
 void

@@ -3,15 +3,16 @@
  * Wait groups. One word holds the counter (high half), the number of waiters, and a lock bit for
  * the list of them. Each step is one atomic change of that word:
  *
- *	a waiter	takes the lock and adds itself to the number, only while the counter is not zero
- *	its g0		lets go of the lock, once the waiter is on the list and off its stack
+ *	a waiter	takes the lock and adds itself to the number, only while the counter is not
+ *zero its g0		lets go of the lock, once the waiter is on the list and off its stack
  *	rt_wg_add	changes the counter, locked or not
  *
- * A round ends when the counter is zero, there are waiters, and nobody has the lock. The change that
- * makes that so is one only, since none joins at zero, and whoever made it owns the list: who has
- * brought the counter to zero, or the waiter that was about to park. So rt_wg_add never waits for
- * anybody, and may interrupt the holder of the lock, as in a signal handler. It publishes what was
- * done before it, and sees the list, by the order of these changes: each is an acquire and a release.
+ * A round ends when the counter is zero, there are waiters, and nobody has the lock. The change
+ *that makes that so is one only, since none joins at zero, and whoever made it owns the list: who
+ *has brought the counter to zero, or the waiter that was about to park. So rt_wg_add never waits
+ *for anybody, and may interrupt the holder of the lock, as in a signal handler. It publishes what
+ *was done before it, and sees the list, by the order of these changes: each is an acquire and a
+ *release.
  *
  * The lock is held for some 20 ns, from rt_wg_wait to g0, in text of the runtime, where nobody is
  * preempted. Another waiter that meets it spins; a holder that the kernel has put aside gets the
@@ -45,8 +46,9 @@ waiters(uint64_t state)
 	return (uint32_t)state / (uint32_t)WAITER;
 }
 
-/* The round has ended, and is the caller's to end. `self` is not readied: it does not sleep yet. */
-static void
+/* The round has ended, and is the caller's to end. `self` is not readied: it does not sleep yet.
+ * Out of line, as the other slow ways: the usual one saves no registers. */
+static RT_NOINLINE void
 release_all(rt_wg *wg, const struct rt__g *self)
 {
 	struct rt__g *gp = wg->rt_waiters;
@@ -103,25 +105,34 @@ unlock_wg(struct rt__g *gp, void *arg)
 	return false;
 }
 
+/* Somebody else adds itself to the list. */
+static RT_NOINLINE void
+wait_for_lock(rt_wg *wg)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (!(rt__load_rlx(&wg->rt_state) & LOCK))
+			return;
+		rt__cpu_relax();
+	}
+	rt__os_yield();
+}
+
 void
 rt_wg_wait(rt_wg *wg)
 {
 	struct rt__g *gp = rt__getg();
 
-	for (int spins = 0;;) {
+	for (;;) {
 		uint64_t state = rt__load_acq(&wg->rt_state); /* pairs with rt_wg_add */
 
 		if (counter(state) == 0)
 			return;
 		if (rt__unlikely(!gp))
 			rt__panic("rt_wg_wait on a thread that is not a goroutine");
-		if (rt__unlikely(state & LOCK)) {
-			if (++spins % SPINS == 0)
-				rt__os_yield();
-			rt__cpu_relax();
-		} else if (rt__likely(rt__cas_acqrel(&wg->rt_state, state, state + WAITER + LOCK))) {
+		if (rt__unlikely(state & LOCK))
+			wait_for_lock(wg);
+		else if (rt__likely(rt__cas_acqrel(&wg->rt_state, state, state + WAITER + LOCK)))
 			break;
-		}
 	}
 	gp->link = wg->rt_waiters;
 	wg->rt_waiters = gp;

@@ -372,7 +372,7 @@ Test(crash, quit, .timeout = 120)
 					 " \\[(running|syscall|idle)\\]:\n");
 		guest_expect_err_matches(&g,
 					 "\ngoroutine 2 gp=" HEX
-					 " m=nil \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt__park"));
+					 " m=nil \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt_wg_wait"));
 		/* The signal may be delivered to another thread, and in the scheduler. */
 		guest_expect_err_matches(
 			&g,
@@ -396,7 +396,7 @@ Test(crash, quit_when_idle)
 				 "goroutine 0 m=0 mp=" HEX " \\[idle\\]:\n");
 	guest_expect_err_matches(&g,
 				 "\ngoroutine 1 gp=" HEX
-				 " m=nil \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt__park"));
+				 " m=nil \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt_wg_wait"));
 	expect_registers(&g);
 	guest_free(&g);
 }

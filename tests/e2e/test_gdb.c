@@ -173,8 +173,8 @@ expect_list(const struct guest *g)
 static const char *
 expect_parked_frames(const struct guest *g, const char *from)
 {
-	static const char *const frames[] = {" rt__park (", " in rt_wg_wait (", " in inner (",
-					     " in parked (", " in rt__gostart ("};
+	static const char *const frames[] = {" rt_wg_wait (", " in inner (", " in parked (",
+					     " in rt__gostart ("};
 
 	for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
 		from = strstr(from, frames[i]);
