@@ -40,10 +40,11 @@ good() {
 	fi
 }
 
-# A mutation: an assertion must be violated; a model that does not even compile proves nothing.
+# A mutation: an assertion must be violated, or all wait for ever; a model that does not even compile
+# proves nothing.
 bad() {
 	search "$@"
-	if grep -q 'assertion violated' out; then
+	if grep -q 'assertion violated\|invalid end state' out; then
 		verdict ok 'is found' "$*"
 	else
 		verdict FAIL 'should be found' "$*"
@@ -86,13 +87,20 @@ spinning)
 	;;
 retake)
 	good -DNP=1 -DNG=2 -DNM=3 -DCALLS=2
-	good -DNP=2 -DNG=2 -DNM=4
 	bad -DCLEAR_LATE    # clears P.m after the P is up for grabs
 	bad -DEXIT_IN_TWO   # exitsyscall loads the status, then stores
 	bad -DRETAKE_IN_TWO # and so does sysmon
 	bad -DQUEUE_IN_TWO  # looks for an idle P, unlocks, then queues
 	bad -DKEEP_WAITING  # who takes the goroutine leaves its M waiting with it
 	bad -DNO_SLICES     # nobody preempts who computes
+	;;
+stw)
+	good
+	good -DNP=2 -DNM=2 -DSTOPS=3
+	bad -DEXIT_BLIND # exitsyscall loads the status, then stores
+	bad -DIDLE_BLIND # who runs out of work does not look for a stopper
+	bad -DONE_LOOK   # who enters a system call just then is overlooked
+	bad -DNO_PREEMPT # nobody stops who computes
 	;;
 lock)
 	good -DNT=3 -DROUNDS=2
