@@ -17,7 +17,9 @@
  *      libc's locks, and who waits for these waits in the kernel, P and all: with one P, for
  *      ever, since the holder needs it to go on. Every live frame of libc has its return address
  *      on the stack, in a slot aligned to 8; so if no word from sp to the goroutine's first frame
- *      is an address in libc's text, there is none. That is the fast way, and wrong only to the
+ *      is an address in libc's text behind a call, there is none. (What is in libc and returned
+ *      to without a call is the restorer of handlers, of which there is none above; a goroutine
+ *      that starts in libc returns to rt__gostart.) That is the fast way, and wrong only to the
  *      safe side: a word left behind by an earlier call may look like one. Then the frames are
  *      unwound, and only an unwinding that is exact to the outermost frame, and meets no libc,
  *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
@@ -52,6 +54,7 @@
 #define SCAN_MIN (64l << 10) /* bytes */
 #define NS_PER_BYTE 8
 #define UNWIND_MIN 256 /* frames */
+#define RETURNS_MAX 64 /* words that only look like return addresses */
 #define NS_PER_FRAME 8192
 
 enum { ASYNC_PREEMPT, ASYNC_SYSCALL };
@@ -139,11 +142,19 @@ in_range(uintptr_t p, const char *lo, const char *hi)
 extern const char rt__text_libc[] __attribute__((visibility("hidden")));
 extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 
+/* A word in libc's text is looked at more closely: system calls leave the pc in rcx, whence it
+ * comes into frames. Not for ever: decoding costs. */
 static bool
 libc_word_above(uintptr_t sp, uintptr_t top)
 {
+	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc,
+				      .hi = (uintptr_t)rt__text_libc_end};
+	uintptr_t target;
+	int left = RETURNS_MAX;
+
 	for (const uintptr_t *w = (const uintptr_t *)sp; w < (const uintptr_t *)top; w++)
-		if (rt__unlikely(in_range(*w, rt__text_libc, rt__text_libc_end)))
+		if (rt__unlikely(in_range(*w, rt__text_libc, rt__text_libc_end)) &&
+		    (left-- == 0 || rt__is_return_address(&libc, *w, &target)))
 			return true;
 	return false;
 }

@@ -3,11 +3,11 @@
  * park.pml: a goroutine that parks on a wait queue is woken once, and resumed when it is off its
  * stack.
  *
- * rt__park, rt__park_m and rt__ready (runtime/sched/schedule.c) with a wait queue under a lock, as in
+ * rt__park, park_m and rt__ready (runtime/sched) with a wait queue under a lock, as in
  * usync/waitgroup.c. NG goroutines wait ROUNDS times each for an event, POSTERS threads post that
- * many, NM Ms run what is on the one run queue. The order inside rt__park_m is the point: lock, look,
+ * many, NM Ms run what is on the one run queue. The order inside park_m is the point: lock, look,
  * enqueue; switch to g0, which saves the context; status waiting; unlock. Whoever gets the lock
- * then may ready the goroutine, and another M may resume it before rt__park_m has returned.
+ * then may ready the goroutine, and another M may resume it before park_m has returned.
  *
  * Each access that others see is a step of its own. What matters here is not the memory's order
  * (the locks' acquire and release give it) but the code's.
