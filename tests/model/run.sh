@@ -40,8 +40,8 @@ good() {
 	fi
 }
 
-# A mutation: an assertion must be violated, or all wait for ever; a model that does not even compile
-# proves nothing.
+# A mutation: an assertion must be violated, or all wait for ever; a model that does not even
+# compile proves nothing.
 bad() {
 	search "$@"
 	if grep -q 'assertion violated\|invalid end state' out; then
