@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stw.pml: stopping the world. runtime/sched/stw.c against Ms that compute, come by the scheduler, make
- * system calls and run out of work (syscall.c, m.c, schedule.c).
+ * stw.pml: stopping the world. runtime/sched/stw.c against Ms that compute, come by the scheduler,
+ * make system calls and run out of work (syscall.c, m.c, schedule.c).
  *
  * One stopper, which holds P 0, stops and starts the world STOPS times. NM other Ms do ROUNDS rounds
  * each on NP - 1 other Ps, of any kind; M 0's first round computes until it is preempted. An M
@@ -10,7 +10,8 @@
  * come before its store: nothing orders the two.
  *
  * Properties: while the world is stopped, every P is, and nobody computes; stopwait never goes below
- * zero; it always comes to an end (an M or the stopper that waits for ever is an invalid end state).
+ * zero; it always comes to an end (an M, or the stopper, that waits for ever is an invalid end
+ * state).
  */
 #ifndef NP
 #define NP 3
@@ -233,7 +234,8 @@ active proctype stopper()
 		unlock();
 		do
 		:: stopwait == 0 -> break
-		:: stopwait != 0 && (TO_TAKE(1) || TO_TAKE(NP - 1) || TO_ASK(1) || TO_ASK(NP - 1)) ->
+		:: stopwait != 0 &&
+		   (TO_TAKE(1) || TO_TAKE(NP - 1) || TO_ASK(1) || TO_ASK(NP - 1)) ->
 			for (i : 1 .. NP - 1) { preempt[i] = TO_ASK(i) || preempt[i] };
 #ifndef ONE_LOOK
 			lock();
