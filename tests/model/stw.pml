@@ -3,15 +3,15 @@
  * stw.pml: stopping the world. runtime/sched/stw.c against Ms that compute, come by the scheduler,
  * make system calls and run out of work (syscall.c, m.c, schedule.c).
  *
- * One stopper, which holds P 0, stops and starts the world STOPS times. NM other Ms do ROUNDS rounds
- * each on NP - 1 other Ps, of any kind; M 0's first round computes until it is preempted. An M
+ * One stopper, which holds P 0, stops and starts the world STOPS times. NM other Ms do ROUNDS
+ * rounds each on NP - 1 other Ps, of any kind; M 0's first computes until it is preempted. An M
  * without a P waits for an idle one. The P's status word is changed by compare-and-swap where the
  * code does so, stopwait and the idle list under sched.lock. entersyscall's look at gcwaiting may
  * come before its store: nothing orders the two.
  *
- * Properties: while the world is stopped, every P is, and nobody computes; stopwait never goes below
- * zero; it always comes to an end (an M, or the stopper, that waits for ever is an invalid end
- * state).
+ * Properties: while the world is stopped, every P is, and nobody computes; stopwait never falls
+ * below zero; it always comes to an end (an M, or the stopper, that waits for ever is an invalid
+ * end state).
  */
 #ifndef NP
 #define NP 3
