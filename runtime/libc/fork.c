@@ -21,10 +21,6 @@
 #include "os/os.h"
 #include "sched/sched.h"
 
-MUSL_HIDDEN void __block_all_sigs(void *set);
-MUSL_HIDDEN void __restore_sigs(void *set);
-MUSL_HIDDEN void __lock(volatile int *);
-MUSL_HIDDEN void __unlock(volatile int *);
 extern MUSL_HIDDEN volatile int __abort_lock[1];
 extern MUSL_HIDDEN volatile int __thread_list_lock;
 MUSL_HIDDEN void __inhibit_ptc(void);

@@ -23,13 +23,7 @@
 #include "os/os.h"
 #include "sched/sched.h"
 
-MUSL_HIDDEN void __block_all_sigs(void *set);
-MUSL_HIDDEN void __block_app_sigs(void *set);
-MUSL_HIDDEN void __restore_sigs(void *set);
-MUSL_HIDDEN void __lock(volatile int *l);
-MUSL_HIDDEN void __unlock(volatile int *l);
 MUSL_HIDDEN void __wait(volatile int *addr, volatile int *waiters, int val, int priv);
-MUSL_HIDDEN long __syscall_cp(long nr, long a, long b, long c, long d, long e, long f);
 
 /* ---- sections with signals blocked ---- */
 
@@ -72,7 +66,6 @@ __restore_sigs(void *set)
 #define WAIT_SPINS 100
 
 #define FUTEX_WAIT_PRIVATE 128 /* musl has no kernel headers */
-#define FUTEX_WAKE_PRIVATE 129
 
 static void
 futex_wait(volatile int *addr, int val, bool private)
@@ -83,12 +76,6 @@ futex_wait(volatile int *addr, int val, bool private)
 		rt__syscall6(SYS_futex, (long)addr, op, val, 0, 0, 0);
 	else
 		__syscall_cp(SYS_futex, (long)addr, op, val, 0, 0, 0);
-}
-
-static void
-futex_wake(volatile int *addr)
-{
-	rt__syscall3(SYS_futex, (long)addr, FUTEX_WAKE_PRIVATE, 1);
 }
 
 static bool
@@ -134,7 +121,7 @@ __unlock(volatile int *l)
 {
 	/* Whoever locked it when there was one thread has left it alone. */
 	if (rt__load_rlx(l) < 0 && rt__add_seq(l, -(LOCKED + 1)) != 0)
-		futex_wake(l);
+		rt__futex_wake((uint32_t *)l, 1);
 }
 
 void

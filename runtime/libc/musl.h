@@ -87,6 +87,14 @@ extern MUSL_HIDDEN volatile size_t __pthread_tsd_size;
 
 MUSL_HIDDEN void *__copy_tls(unsigned char *mem);
 
+/* Ours now (lock.c, syscall.c), under libc's names. */
+MUSL_HIDDEN void __block_all_sigs(void *set);
+MUSL_HIDDEN void __block_app_sigs(void *set);
+MUSL_HIDDEN void __restore_sigs(void *set);
+MUSL_HIDDEN void __lock(volatile int *l);
+MUSL_HIDDEN void __unlock(volatile int *l);
+MUSL_HIDDEN long __syscall_cp(long nr, long a, long b, long c, long d, long e, long f);
+
 static inline struct musl_pthread *
 musl_self(void)
 {

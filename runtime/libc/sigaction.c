@@ -157,14 +157,13 @@ run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)
 static void
 call_handler(int sig, siginfo_t *info, void *context)
 {
-	const ucontext_t *uc = context;
 	struct sigaction sa = handlers[sig];
 
 	if (rt__getm() == &rt__m_foreign) {
 		run_handler(&sa, sig, info, context);
 		return;
 	}
-	struct rt__handler_frame f = rt__enter_handler((uintptr_t)uc->uc_mcontext.gregs[REG_RSP]);
+	struct rt__handler_frame f = rt__enter_handler(rt__interrupted_sp(context));
 	run_handler(&sa, sig, info, context);
 	rt__leave_handler(&f);
 }

@@ -18,9 +18,6 @@
 #include "os/os.h"
 #include "sched/sched.h"
 
-MUSL_HIDDEN void __lock(volatile int *);
-MUSL_HIDDEN void __unlock(volatile int *);
-
 /* Blocks all signals and returns the old mask: between asking for the tid and using it, the
  * goroutine stays on its thread, but a handler could move it. */
 static int

@@ -20,7 +20,6 @@
 #include "libc/musl.h"
 #include "sched/sched.h"
 
-MUSL_HIDDEN long __syscall_cp(long nr, long a, long b, long c, long d, long e, long f);
 /* There if the program uses pthread_cancel. */
 MUSL_WEAK long __syscall_cp_c(long nr, long a, long b, long c, long d, long e, long f);
 long __syscall_ret(unsigned long r);

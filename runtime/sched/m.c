@@ -355,7 +355,7 @@ is_spare(const struct rt__m *mp)
 	return mp != &rt__m0 && rt__sched.nmidle > rt__load_acq(&rt__sched.ps)->n;
 }
 
-/* Sleeps until somebody sets next_p and wakes this M; then has that P. */
+/* Sleeps until somebody hands it a P. */
 static void
 mpark(struct rt__m *mp, bool spare)
 {
@@ -367,6 +367,14 @@ mpark(struct rt__m *mp, bool spare)
 	rt__note_clear(&mp->park);
 	rt__acquirep(mp->next_p);
 	mp->next_p = NULL;
+}
+
+/* Wakes mp, which sleeps in mpark, or is about to, with pp. */
+static void
+munpark(struct rt__m *mp, struct rt__p *pp)
+{
+	mp->next_p = pp;
+	rt__note_wakeup(&mp->park);
 }
 
 void
@@ -423,8 +431,7 @@ rt__startm(struct rt__p *pp, bool spinning)
 		return;
 	}
 	mp->spinning = spinning;
-	mp->next_p = pp;
-	rt__note_wakeup(&mp->park);
+	munpark(mp, pp);
 }
 
 /* Whether to wake somebody for work that was just made visible. */
@@ -470,7 +477,7 @@ rt__handoffp(struct rt__p *pp)
 {
 	bool stopping;
 
-	if (!rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0) {
+	if (rt__work_waits(pp)) {
 		rt__startm(pp, false);
 		return;
 	}
@@ -567,8 +574,7 @@ rt__start_waiting_m(struct rt__g *gp)
 	struct rt__m *mp = gp->wait_m;
 
 	gp->wait_m = NULL;
-	mp->next_p = rt__releasep();
-	rt__note_wakeup(&mp->park);
+	munpark(mp, rt__releasep());
 	rt__stopm();
 }
 
@@ -599,8 +605,7 @@ rt__start_locked_m(struct rt__g *gp)
 	rt__lock(&rt__sched.lock);
 	rt__sched.nmidle_locked--;
 	rt__unlock(&rt__sched.lock);
-	owner->next_p = rt__releasep();
-	rt__note_wakeup(&owner->park);
+	munpark(owner, rt__releasep());
 	rt__stopm();
 }
 

@@ -133,12 +133,6 @@ has_mask(const struct rt__m *mp, const struct rt__ucontext *uc)
 	return ((uc->sigmask ^ mp->sigmask) & ~RT_SIGSET_LIBC) == 0;
 }
 
-static bool
-in_range(uintptr_t p, const char *lo, const char *hi)
-{
-	return p - (uintptr_t)lo < (uintptr_t)(hi - lo);
-}
-
 extern const char rt__text_libc[] __attribute__((visibility("hidden")));
 extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 
@@ -153,7 +147,7 @@ libc_word_above(uintptr_t sp, uintptr_t top)
 	int left = RETURNS_MAX;
 
 	for (const uintptr_t *w = (const uintptr_t *)sp; w < (const uintptr_t *)top; w++)
-		if (rt__unlikely(in_range(*w, rt__text_libc, rt__text_libc_end)) &&
+		if (rt__unlikely(*w - libc.lo < libc.hi - libc.lo) &&
 		    (left-- == 0 || rt__is_return_address(&libc, *w, &target)))
 			return true;
 	return false;
@@ -181,12 +175,12 @@ static bool
 no_libc_frame(const struct rt__m *mp, const struct rt__ucontext *uc)
 {
 	struct rt__g *gp = mp->curg;
-	uintptr_t top = (uintptr_t)rt__g_frames_top(gp);
+	uintptr_t top = (uintptr_t)rt__g_frames_top(gp), sp = rt__interrupted_sp(uc);
 	int64_t ran = rt__nanotime() - rt__load_rlx(&mp->p->sysmon_when);
 
-	if ((int64_t)(top - uc->rsp) > SCAN_MIN + ran / NS_PER_BYTE)
+	if ((int64_t)(top - sp) > SCAN_MIN + ran / NS_PER_BYTE)
 		return false;
-	return !libc_word_above(uc->rsp, top) ||
+	return !libc_word_above(sp, top) ||
 		unwinds_without_libc(uc, gp->stack, UNWIND_MIN + ran / NS_PER_FRAME);
 }
 
@@ -195,10 +189,11 @@ static bool
 can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
 {
 	const struct rt__g *gp = mp->curg;
+	uintptr_t sp = rt__interrupted_sp(uc);
 
 	return gp && mp->p && mp->handler_sp == 0 && rt__g_status(gp) == RT_G_RUNNING &&
-		uc->rsp < gp->stack.hi && uc->rsp >= gp->stack.lo + rt__async_room() &&
-		(uc->rsp & 7) == 0 && has_mask(mp, uc);
+		sp < gp->stack.hi && sp >= gp->stack.lo + rt__async_room() && sp % 8 == 0 &&
+		has_mask(mp, uc);
 }
 
 /* Whether the signal is ours, and not the program's; there is one of ours at a time. */
@@ -214,7 +209,8 @@ sigurg(int sig, void *info, void *context)
 {
 	struct rt__m *mp = rt__getm();
 	struct rt__ucontext *uc = context;
-	enum rt__text text = rt__text_of(uc->rip);
+	uintptr_t pc = rt__interrupted_pc(uc);
+	enum rt__text text = rt__text_of(pc);
 
 	if (!is_ours(mp, info)) {
 		rt__hooks.signal_chain(sig, info, context);
@@ -223,9 +219,9 @@ sigurg(int sig, void *info, void *context)
 	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
 		return;
 	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
-		rt__async_inject(uc, ASYNC_SYSCALL, uc->rip + RT_SYSCALL_SIZE);
+		rt__async_inject(uc, ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
 	else if (text == RT_TEXT_USER && no_libc_frame(mp, uc))
-		rt__async_inject(uc, ASYNC_PREEMPT, uc->rip);
+		rt__async_inject(uc, ASYNC_PREEMPT, pc);
 }
 
 /* ---- what was put in ---- */
@@ -233,11 +229,8 @@ sigurg(int sig, void *info, void *context)
 static void
 syscall_for(struct rt__async_frame *f)
 {
-	uintptr_t cfa = (uintptr_t)(f + 1) + RT_RED_ZONE;
-
-	rt__entersyscall(f->pc, cfa, f->rbp, true);
-	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
-					(long)f->r10, (long)f->r8, (long)f->r9);
+	rt__entersyscall(f->pc, rt__async_sp(f), f->rbp, true);
+	rt__async_syscall(f);
 	rt__exitsyscall();
 }
 

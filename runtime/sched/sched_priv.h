@@ -163,6 +163,19 @@ rt__runq_empty_owner(struct rt__runq *q)
 	return rt__load_rlx(&q->head) == q->tail && !rt__load_rlx(&q->next);
 }
 
+/* Whether something waits that pp's M could run, seen from outside; and from that M. */
+static inline bool
+rt__work_waits(struct rt__p *pp)
+{
+	return !rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
+}
+
+static inline bool
+rt__work_waits_owner(struct rt__p *pp)
+{
+	return !rt__runq_empty_owner(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
+}
+
 /* ---- schedule.c ---- */
 RT_NORETURN void rt__schedule(void);
 RT_NORETURN void rt__execute(struct rt__g *gp, bool inherit);

@@ -350,8 +350,7 @@ rt_gosched(void)
 		rt__os_yield();
 		return;
 	}
-	if (rt__runq_empty_owner(&mp->p->runq) && rt__load_rlx(&rt__sched.runq.n) == 0 &&
-	    !rt__load_rlx(&rt__sched.gcwaiting))
+	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting))
 		return; /* the search would come back to the caller */
 	rt__mcall(gosched_m);
 }

@@ -15,7 +15,7 @@
  * A call that takes microseconds costs one store and one CAS and wakes nobody. sysmon takes the P
  * of longer ones, when there is work for it, after 20 us or more; calls that are known to block
  * (sleeping, waiting for a child) hand it on themselves, and so does who has lost it in his last.
- *If sysmon is taking its time because nothing happened lately, who leaves work behind wakes it.
+ * If sysmon is taking its time because nothing happened lately, who leaves work behind wakes it.
  *
  * An M that comes back to find no P queues its goroutine globally, asks for the P of one that has
  * run long (preempt.c), so that a program full of busy goroutines still answers quickly, and
@@ -28,10 +28,12 @@
  */
 #include "sched/sched_priv.h"
 
-static bool
-work_waits(struct rt__p *pp)
+/* Takes pp out of a system call for somebody else: true if the caller has it now. */
+bool
+rt__retake_syscall(struct rt__p *pp, enum rt__p_status to)
 {
-	return !rt__runq_empty_owner(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
+	/* acqrel: takes what its owner wrote, and hands it on to who gets the P next. */
+	return rt__cas_acqrel(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)to);
 }
 
 /* Gives the P to who stops the world, at once: it would look for it again only in a while. */
@@ -39,8 +41,7 @@ static RT_NOINLINE void
 give_to_stopper(struct rt__p *pp)
 {
 	rt__lock(&rt__sched.lock);
-	if (rt__load_rlx(&rt__sched.gcwaiting) &&
-	    rt__cas_acqrel(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)RT_P_GCSTOP))
+	if (rt__load_rlx(&rt__sched.gcwaiting) && rt__retake_syscall(pp, RT_P_GCSTOP))
 		rt__stop_one_less();
 	rt__unlock(&rt__sched.lock);
 }
@@ -66,7 +67,7 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	gp->syscall_bp = bp;
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
 	mp->old_p = pp;
-	if (rt__unlikely(work_waits(pp))) {
+	if (rt__unlikely(rt__work_waits_owner(pp))) {
 		if (blocks || gp->sleepy) {
 			hand_over(mp);
 			return;
@@ -210,7 +211,6 @@ void
 rt__left_handler(void)
 {
 	struct rt__m *mp = rt__getm();
-
 	uintptr_t lo = mp->curg ? mp->curg->stack.lo : 0;
 
 	if (!rt__on_goroutine(mp) ||
@@ -220,12 +220,4 @@ rt__left_handler(void)
 	mp->handler_sp = 0;
 	if (!mp->p && rt__g_status(mp->curg) == RT_G_SYSCALL)
 		rt__exitsyscall(); /* which it had interrupted */
-}
-
-/* Takes pp out of a system call for somebody else: true if the caller has it now. */
-bool
-rt__retake_syscall(struct rt__p *pp, enum rt__p_status to)
-{
-	/* acqrel: takes what its owner wrote, and hands it on to who gets the P next. */
-	return rt__cas_acqrel(&pp->status, (uint32_t)RT_P_SYSCALL, (uint32_t)to);
 }

@@ -53,12 +53,6 @@ doze(int64_t ns)
 
 /* ---- a round ---- */
 
-static bool
-work_waits_for(struct rt__p *pp)
-{
-	return !rt__runq_empty(&pp->runq) || rt__load_rlx(&rt__sched.runq.n) != 0;
-}
-
 /* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
  * was the first time: who cannot be stopped is no reason to look often. */
 static bool
@@ -87,7 +81,7 @@ watch_running(struct rt__p *pp, int64_t now)
 		pp->resend_delay = RESEND_MIN_NS;
 		return false;
 	}
-	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && work_waits_for(pp);
+	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && rt__work_waits(pp);
 	return (over || rt__load_rlx(&pp->preempt)) && ask(pp, now);
 }
 
@@ -102,7 +96,7 @@ watch_syscall(struct rt__p *pp, int64_t now)
 		return false;
 	}
 	/* Without work, and with others to find what comes up, there is no hurry. */
-	if (!work_waits_for(pp) && now - pp->sysmon_syswhen < SYSCALL_MAX_NS &&
+	if (!rt__work_waits(pp) && now - pp->sysmon_syswhen < SYSCALL_MAX_NS &&
 	    rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) > 0)
 		return false;
 	if (!rt__retake_syscall(pp, RT_P_IDLE))

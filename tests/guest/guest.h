@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rt/rt.h>
 
@@ -41,6 +42,24 @@ struct guest_case {
 		while (!(cond))                                                                    \
 			rt_gosched();                                                              \
 	} while (0)
+
+#define MS 1000000 /* nanoseconds */
+
+static inline int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* A case's only argument. */
+static inline int
+number(int argc, char **argv, int fallback)
+{
+	return argc > 0 ? atoi(argv[0]) : fallback;
+}
 
 static inline int
 guest_main(const struct guest_case *cases, size_t n, int argc, char **argv)

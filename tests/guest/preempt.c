@@ -14,19 +14,8 @@
 
 #include "guest.h"
 
-#define MS 1000000
-
 static int stop;
 static long hog_turns[64];
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static void
 sleep_ns(int64_t ns)
@@ -34,12 +23,6 @@ sleep_ns(int64_t ns)
 	struct timespec ts = {ns / 1000000000, ns % 1000000000};
 
 	nanosleep(&ts, NULL);
-}
-
-static int
-number(int argc, char **argv, int fallback)
-{
-	return argc > 0 ? atoi(argv[0]) : fallback;
 }
 
 /* ---- hogs of several shapes ---- */

@@ -17,18 +17,7 @@
 
 #include "guest.h"
 
-#define MS 1000000
-
 static int stop;
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 /* Does not call libc but for the clock, which is no system call. */
 static void

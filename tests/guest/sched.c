@@ -17,21 +17,6 @@
 
 static int stop;
 
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-static int
-number(int argc, char **argv, int fallback)
-{
-	return argc > 0 ? atoi(argv[0]) : fallback;
-}
-
 /* ---- how many there are ---- */
 
 static void

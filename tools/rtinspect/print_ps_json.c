@@ -5,29 +5,10 @@
  * Invariants: addresses are strings in hexadecimal, since JSON's readers round large numbers; text
  * was escaped when it was read, so it is ASCII.
  */
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "ps.h"
-
-static void
-put(json_t *object, const char *key, json_t *value)
-{
-	if (value == NULL || json_object_set_new(object, key, value) < 0) {
-		fputs("rtinspect: out of memory\n", stderr);
-		exit(2);
-	}
-}
-
-static void
-append(json_t *array, json_t *value)
-{
-	if (value == NULL || json_array_append_new(array, value) < 0) {
-		fputs("rtinspect: out of memory\n", stderr);
-		exit(2);
-	}
-}
 
 static json_t *
 text(const char *value)
@@ -45,28 +26,16 @@ text(const char *value)
 }
 
 static json_t *
-address(uint64_t value)
-{
-	return json_sprintf("0x%" PRIx64, value);
-}
-
-/* Goroutine ids of a damaged program may be larger than JSON's integers here. */
-static json_t *
-number(uint64_t value)
-{
-	return json_integer((json_int_t)(value <= INT64_MAX ? value : INT64_MAX));
-}
-
-static json_t *
 json_place(const struct ri_ps *ps, uint64_t pc, uint64_t shown)
 {
 	const struct ri_place *place = ri_traceback_place(&ps->traceback, pc);
 	json_t *object = json_object();
 
-	put(object, "function", text(place->function));
-	put(object, "file", text(place->file));
-	put(object, "line", place->file != NULL ? number(place->line) : json_null());
-	put(object, "pc", address(shown));
+	ri_json_put(object, "function", text(place->function));
+	ri_json_put(object, "file", text(place->file));
+	ri_json_put(object, "line",
+		    place->file != NULL ? ri_json_number(place->line) : json_null());
+	ri_json_put(object, "pc", ri_json_address(shown));
 	return object;
 }
 
@@ -83,12 +52,12 @@ put_frames(json_t *object, const struct ri_ps *ps, const struct ri_goroutine *g)
 		if (show[i]) {
 			json_t *json = json_place(ps, frame->pc, frame->shown);
 
-			put(json, "guessed", json_boolean(frame->guessed));
-			append(frames, json);
+			ri_json_put(json, "guessed", json_boolean(frame->guessed));
+			ri_json_append(frames, json);
 		}
 	}
-	put(object, "frames", frames);
-	put(object, "elided", number(g->nelided));
+	ri_json_put(object, "frames", frames);
+	ri_json_put(object, "elided", ri_json_number(g->nelided));
 }
 
 static json_t *
@@ -99,16 +68,19 @@ json_goroutine(const struct ri_ps *ps, const struct ri_goroutine *g)
 	char *state = ri_goroutine_state(&ps->runtime, g, false);
 	json_t *object = json_object();
 
-	put(object, "id", number(g->id));
-	put(object, "state", text(state));
-	put(object, "status", number(g->status));
-	put(object, "locked", json_boolean(g->locked_m != 0));
-	put(object, "m", m != NULL ? json_integer(m->id) : json_null());
-	put(object, "where", where != NULL ? json_place(ps, where->pc, where->shown) : json_null());
-	put(object, "start", json_place(ps, g->start_pc, g->start_pc));
-	put(object, "parent", g->parent_id != 0 ? number(g->parent_id) : json_null());
-	put(object, "created_by",
-	    g->parent_id != 0 ? json_place(ps, g->creator_pc - 1, g->creator_pc) : json_null());
+	ri_json_put(object, "id", ri_json_number(g->id));
+	ri_json_put(object, "state", text(state));
+	ri_json_put(object, "status", ri_json_number(g->status));
+	ri_json_put(object, "locked", json_boolean(g->locked_m != 0));
+	ri_json_put(object, "m", m != NULL ? json_integer(m->id) : json_null());
+	ri_json_put(object, "where",
+		    where != NULL ? json_place(ps, where->pc, where->shown) : json_null());
+	ri_json_put(object, "start", json_place(ps, g->start_pc, g->start_pc));
+	ri_json_put(object, "parent",
+		    g->parent_id != 0 ? ri_json_number(g->parent_id) : json_null());
+	ri_json_put(object, "created_by",
+		    g->parent_id != 0 ? json_place(ps, g->creator_pc - 1, g->creator_pc)
+				      : json_null());
 	if (ps->options->traceback) {
 		put_frames(object, ps, g);
 	}
@@ -121,19 +93,20 @@ json_m(const struct ri_ps *ps, const struct ri_m *m)
 {
 	json_t *object = json_object();
 
-	put(object, "id", json_integer(m->id));
-	put(object, "tid", json_integer(m->thread != NULL ? m->thread->tid : m->tid));
-	put(object, "spinning", json_boolean(m->spinning));
-	put(object, "p", json_null());
-	put(object, "goroutine", json_null());
+	ri_json_put(object, "id", json_integer(m->id));
+	ri_json_put(object, "tid", json_integer(m->thread != NULL ? m->thread->tid : m->tid));
+	ri_json_put(object, "spinning", json_boolean(m->spinning));
+	ri_json_put(object, "p", json_null());
+	ri_json_put(object, "goroutine", json_null());
 	for (size_t i = 0; i < ps->runtime.nps; i++) {
 		if (ps->runtime.ps[i].address == m->p) {
-			put(object, "p", json_integer(ps->runtime.ps[i].id));
+			ri_json_put(object, "p", json_integer(ps->runtime.ps[i].id));
 		}
 	}
 	for (size_t i = 0; m->curg != 0 && i < ps->runtime.ngoroutines; i++) {
 		if (ps->runtime.goroutines[i].address == m->curg) {
-			put(object, "goroutine", number(ps->runtime.goroutines[i].id));
+			ri_json_put(object, "goroutine",
+				    ri_json_number(ps->runtime.goroutines[i].id));
 		}
 	}
 	return object;
@@ -145,10 +118,11 @@ json_p(const struct ri_ps *ps, const struct ri_p *p)
 	const struct ri_texts *names = &ps->runtime.p_status;
 	json_t *object = json_object();
 
-	put(object, "id", json_integer(p->id));
-	put(object, "status", text(p->status < names->count ? names->text[p->status] : NULL));
-	put(object, "runqueue", number(p->nrunq));
-	put(object, "ticks", number(p->sched_tick));
+	ri_json_put(object, "id", json_integer(p->id));
+	ri_json_put(object, "status",
+		    text(p->status < names->count ? names->text[p->status] : NULL));
+	ri_json_put(object, "runqueue", ri_json_number(p->nrunq));
+	ri_json_put(object, "ticks", ri_json_number(p->sched_tick));
 	return object;
 }
 
@@ -157,10 +131,10 @@ json_death(const struct ri_death *death)
 {
 	json_t *object = json_object();
 
-	put(object, "signal", json_integer(death->signal));
-	put(object, "code", json_integer(death->code));
-	put(object, "address", address(death->address));
-	put(object, "tid", json_integer(death->tid));
+	ri_json_put(object, "signal", json_integer(death->signal));
+	ri_json_put(object, "code", json_integer(death->code));
+	ri_json_put(object, "address", ri_json_address(death->address));
+	ri_json_put(object, "tid", json_integer(death->tid));
 	return object;
 }
 
@@ -173,27 +147,28 @@ ri_ps_print_json(FILE *out, const struct ri_ps *ps)
 	json_t *ms = json_array();
 	json_t *list = json_array();
 
-	put(root, "version", json_integer(1));
-	put(root, "pid", json_integer(ps->program.pid));
-	put(root, "program", text(ps->program.path));
-	put(root, "command", text(ps->program.command));
-	put(root, "death", ps->program.death.known ? json_death(&ps->program.death) : json_null());
-	put(root, "gomaxprocs", number(runtime->nps));
-	put(root, "runqueue", json_integer(runtime->nrunq));
-	put(root, "damage",
-	    runtime->damage.text[0] != '\0' ? text(runtime->damage.text) : json_null());
+	ri_json_put(root, "version", json_integer(1));
+	ri_json_put(root, "pid", json_integer(ps->program.pid));
+	ri_json_put(root, "program", text(ps->program.path));
+	ri_json_put(root, "command", text(ps->program.command));
+	ri_json_put(root, "death",
+		    ps->program.death.known ? json_death(&ps->program.death) : json_null());
+	ri_json_put(root, "gomaxprocs", ri_json_number(runtime->nps));
+	ri_json_put(root, "runqueue", json_integer(runtime->nrunq));
+	ri_json_put(root, "damage",
+		    runtime->damage.text[0] != '\0' ? text(runtime->damage.text) : json_null());
 	for (size_t i = 0; i < runtime->nps; i++) {
-		append(list, json_p(ps, &runtime->ps[i]));
+		ri_json_append(list, json_p(ps, &runtime->ps[i]));
 	}
-	put(root, "ps", list);
+	ri_json_put(root, "ps", list);
 	for (size_t i = 0; i < runtime->nms; i++) {
-		append(ms, json_m(ps, &runtime->ms[i]));
+		ri_json_append(ms, json_m(ps, &runtime->ms[i]));
 	}
-	put(root, "ms", ms);
+	ri_json_put(root, "ms", ms);
 	for (size_t i = 0; i < runtime->ngoroutines; i++) {
-		append(goroutines, json_goroutine(ps, &runtime->goroutines[i]));
+		ri_json_append(goroutines, json_goroutine(ps, &runtime->goroutines[i]));
 	}
-	put(root, "goroutines", goroutines);
+	ri_json_put(root, "goroutines", goroutines);
 	json_dumpf(root, out, JSON_INDENT(2));
 	fputc('\n', out);
 	json_decref(root);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The C half of async.S: how large the CPU's state is, and changing an interrupted context. */
-#include "arch/x86_64/async.h"
+#include "arch/arch.h"
 
 #include <cpuid.h>
 #include <stddef.h>
@@ -63,4 +63,11 @@ rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume)
 	((uintptr_t *)uc->rsp)[0] = what;
 	((uintptr_t *)uc->rsp)[1] = resume;
 	uc->rip = (uintptr_t)rt__async_enter;
+}
+
+void
+rt__async_syscall(struct rt__async_frame *f)
+{
+	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
+					(long)f->r10, (long)f->r8, (long)f->r9);
 }

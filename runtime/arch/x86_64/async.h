@@ -30,6 +30,18 @@ extern struct rt__xsave rt__xsave __attribute__((visibility("hidden")));
  * virtualization. best: the best of RT_FXSAVE, RT_XSAVE, RT_XSAVEC to use. */
 void rt__async_init(int best);
 
+static inline uintptr_t
+rt__interrupted_pc(const struct rt__ucontext *uc)
+{
+	return uc->rip;
+}
+
+static inline uintptr_t
+rt__interrupted_sp(const struct rt__ucontext *uc)
+{
+	return uc->rsp;
+}
+
 /* Registers of the interrupted code, as rt__async_enter has saved them. */
 struct rt__async_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbx, rcx, rdx, rax, rbp, eflags;
@@ -54,5 +66,15 @@ rt__at_syscall(const struct rt__ucontext *uc)
 	return insn == 0x050f;
 }
 #define RT_SYSCALL_SIZE 2
+
+/* Does that system call, with the registers of the frame; the result goes there, too. */
+void rt__async_syscall(struct rt__async_frame *f);
+
+/* Where the interrupted code's stack was. */
+static inline uintptr_t
+rt__async_sp(const struct rt__async_frame *f)
+{
+	return (uintptr_t)(f + 1) + RT_RED_ZONE;
+}
 
 #endif
