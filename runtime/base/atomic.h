@@ -26,6 +26,7 @@
 #define rt__cas_acq(p, old, new) rt__cas(p, old, new, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 #define rt__cas_rel(p, old, new) rt__cas(p, old, new, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 #define rt__cas_acqrel(p, old, new) rt__cas(p, old, new, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+#define rt__cas_rlx(p, old, new) rt__cas(p, old, new, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 #define rt__cas_seq(p, old, new) rt__cas(p, old, new, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 #define rt__cas(p, old, new, ok, fail)                                                             \
 	__extension__({                                                                            \

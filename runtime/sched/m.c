@@ -1,44 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ms: starting, stopping, waking threads. An M without work sleeps on its note, its P given up;
- * who has a P and work for it takes an idle M, or makes a thread.
+ * Ms as threads: how one is made, made fit for signal handlers, and ended. When it sleeps, and who
+ * wakes it, is in idle.c.
  *
- * The hand-over between those who make work visible (W: ready, newproc) and those who run out of
- * it (I: find_runnable). W: queue the goroutine; fence; if nobody spins and a P is idle, wake an
- * M as spinning; if none is idle, set needspinning and look at npidle again. I: put the P on the
- * idle list; stop spinning; fence; if it spun or needspinning is set, look at all queues again,
- * and if there is work but no idle P, set needspinning before unlocking.
- *
- * Why no goroutine waits while a P is idle. If W sees a spinner, that one's last look comes after
- * W's store (both fences): it finds the goroutine, or somebody has it already. If W sees no spinner
- * but an idle P, it wakes an M. If W sees no idle P, every P is busy, and the first that is given
- * up afterwards, by last_look or by handoffp, is given up by somebody who sees needspinning. Who
- * counts itself as a spinner and then gets no P drops the count under sched.lock, with needspinning
- * set: others have relied on it meanwhile.
- *
- * The model is tests/model/spinning.pml. It found four holes in the first version of this.
- *
- * An idle M's thread pointer is its own, so that a signal handler that runs there meanwhile does
- * not write to the errno of a goroutine that runs elsewhere.
+ * What libc does with threads as a whole runs on g0, with the thread pointer of the thread itself
+ * (rt__on_thread). A signal mask goes with the goroutine; a stack for handlers with the thread.
  */
 #include "sched/sched_priv.h"
 
 #include "mem/mem.h"
 
 void
-rt__become_spinning(struct rt__m *mp)
-{
-	if (mp->spinning)
-		return;
-	mp->spinning = true;
-	/* needspinning first: the count's read-modify-write orders it before the search, so that
-	 * who still sees it set has queued its goroutine before that search. */
-	rt__store_rlx(&rt__sched.needspinning, 0u);
-	rt__add_seq(&rt__sched.nmspinning, 1);
-}
-
-static void
-use_own_tp(struct rt__m *mp)
+rt__use_own_tp(struct rt__m *mp)
 {
 	if (mp->tp_now != mp->tp) {
 		rt__set_tp(mp->tp);
@@ -56,11 +29,11 @@ rt__on_thread(void (*fn)(void *), void *arg)
 	if (!gp || sp < gp->stack.lo || sp >= gp->stack.hi) {
 		/* On g0, whose thread pointer rt__gogo sets anew, or on a foreign thread. */
 		if (mp != &rt__m_foreign)
-			use_own_tp(mp);
+			rt__use_own_tp(mp);
 		fn(arg);
 		return;
 	}
-	use_own_tp(mp);
+	rt__use_own_tp(mp);
 	rt__on_stack(fn, arg, mp->g0_sp);
 	rt__set_tp(gp->tp);
 	mp->tp_now = gp->tp;
@@ -89,7 +62,7 @@ signal_stack_alloc(size_t size)
  * has to look. Idle Ms have main's, so that a signal that main has blocked, for sigwait, is left
  * to wait, and others find a thread even while every goroutine is parked.
  */
-static uint64_t main_mask;
+uint64_t rt__main_mask;
 
 void
 rt__m_use_mask(struct rt__m *mp, uint64_t mask)
@@ -113,7 +86,7 @@ rt__note_sigmask(uint64_t old, uint64_t mask)
 	mp->sigmask = gp->sigmask = mask;
 	mp->own_mask = gp->own_mask = mask != rt__os.sigmask;
 	if (gp->id == 1)
-		rt__store_rlx(&main_mask, mask);
+		rt__store_rlx(&rt__main_mask, mask);
 }
 
 /* Makes the calling thread fit for handlers: a stack for them, its mask noted. */
@@ -166,7 +139,7 @@ rt__m0_init(int32_t tid)
 	rt__m0.tp = rt__m0.tp_now = rt__get_tp();
 	rt__m0.tid = tid;
 	minit(&rt__m0);
-	main_mask = rt__os.sigmask;
+	rt__main_mask = rt__os.sigmask;
 }
 
 void
@@ -295,320 +268,6 @@ rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning)
 		start_m(mp);
 }
 
-#define SPARE_M_NS 5000000000
-
-/* ---- idle Ms; sched.lock is held for the list itself ---- */
-
-static void
-mput(struct rt__m *mp)
-{
-	mp->idle_link = rt__sched.idle_ms;
-	rt__sched.idle_ms = mp;
-	rt__sched.nmidle++;
-	rt__checkdead();
-}
-
-static struct rt__m *
-mget(void)
-{
-	struct rt__m *mp = rt__sched.idle_ms;
-
-	if (mp) {
-		rt__sched.idle_ms = mp->idle_link;
-		rt__sched.nmidle--;
-	}
-	return mp;
-}
-
-/* Takes mp off the idle list; false: somebody has, and is about to wake it. With sched.lock. */
-static bool
-mtake(struct rt__m *mp)
-{
-	for (struct rt__m **at = &rt__sched.idle_ms; *at; at = &(*at)->idle_link) {
-		if (*at == mp) {
-			*at = mp->idle_link;
-			rt__sched.nmidle--;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Idle Ms beyond one for each P were needed once, for system calls that blocked. Who has slept for
- * long ends its thread; Go keeps them for good. The idle list is LIFO, so it is always the same
- * ones that sleep on. m0 stays: see rt__mexit.
- */
-static void
-reap_self(struct rt__m *mp)
-{
-	rt__lock(&rt__sched.lock);
-	bool ours = mtake(mp);
-	rt__unlock(&rt__sched.lock);
-	if (ours)
-		rt__mexit();
-}
-
-static bool
-is_spare(const struct rt__m *mp)
-{
-	return mp != &rt__m0 && rt__sched.nmidle > rt__load_acq(&rt__sched.ps)->n;
-}
-
-/* Sleeps until somebody hands it a P. */
-static void
-mpark(struct rt__m *mp, bool spare)
-{
-	use_own_tp(mp);
-	rt__m_use_mask(mp, rt__load_rlx(&main_mask));
-	if (spare && !rt__note_timedsleep(&mp->park, SPARE_M_NS))
-		reap_self(mp);
-	rt__note_sleep(&mp->park);
-	rt__note_clear(&mp->park);
-	rt__acquirep(mp->next_p);
-	mp->next_p = NULL;
-}
-
-/* Wakes mp, which sleeps in mpark, or is about to, with pp. */
-static void
-munpark(struct rt__m *mp, struct rt__p *pp)
-{
-	mp->next_p = pp;
-	rt__note_wakeup(&mp->park);
-}
-
-void
-rt__stopm(void)
-{
-	struct rt__m *mp = rt__getm();
-
-	if (mp->p || mp->spinning)
-		rt__throw("stopm: holding a P or spinning");
-	rt__lock(&rt__sched.lock);
-	mput(mp);
-	bool spare = is_spare(mp);
-	rt__unlock(&rt__sched.lock);
-	mpark(mp, spare);
-}
-
-/* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
-static struct rt__m *
-mget_waiting(void)
-{
-	struct rt__g *gp = rt__gd_front(&rt__sched.runq);
-
-	if (!gp || (!gp->wait_m && !gp->locked_m))
-		return NULL;
-	rt__gd_pop_front(&rt__sched.runq);
-	struct rt__m *mp = gp->wait_m;
-	gp->wait_m = NULL;
-	if (mp)
-		return mp;
-	rt__sched.nmidle_locked--;
-	return gp->locked_m;
-}
-
-/*
- * Runs pp, or an idle P if it is NULL, on an M that sleeps or a new one. If spinning, the caller
- * has counted it in nmspinning already. Callers that are no M, and ones without a P, may use it.
- * Before a thread is made, Ms are looked at that have come back from a system call: making one
- * may have to wait for libc's fork, which may be what such an M is in.
- */
-void
-rt__startm(struct rt__p *pp, bool spinning)
-{
-	rt__lock(&rt__sched.lock);
-	if (!pp)
-		pp = rt__pidle_get();
-	struct rt__m *mp = pp ? mget() : NULL;
-	if (pp && !mp && !spinning)
-		mp = mget_waiting();
-	rt__unlock(&rt__sched.lock);
-	if (!pp)
-		return;
-	if (!mp) {
-		rt__newm(NULL, pp, spinning);
-		return;
-	}
-	mp->spinning = spinning;
-	munpark(mp, pp);
-}
-
-/* Whether to wake somebody for work that was just made visible. */
-static bool
-want_wake(void)
-{
-	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
-		return false; /* the only P is the caller's: nobody is idle */
-	/* Pairs with last_look. What rt__runq_put has made visible are plain stores: to the next
-	 * slot, if it was empty; to the ring, behind the exchange that displaced the old one. */
-	rt__fence_seq();
-	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
-		return false;
-	if (rt__load_rlx(&rt__sched.npidle) != 0)
-		return true;
-	if (rt__load_rlx(&rt__sched.needspinning))
-		return false;
-	rt__store_rlx(&rt__sched.needspinning, 1u);
-	rt__sysmon_kick_if_slow(); /* some P may be in a long system call */
-	rt__fence_seq(); /* StoreLoad; pairs with last_look's, between npidle and needspinning */
-	return rt__load_rlx(&rt__sched.npidle) != 0;
-}
-
-void
-rt__wakep(void)
-{
-	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
-		return;
-	rt__lock(&rt__sched.lock);
-	struct rt__p *pp = rt__pidle_get_for_work();
-	/* No longer a spinner, under the lock: others relied on this one, and an M that gives its P
-	 * up from now on sees needspinning and looks for them. */
-	if (!pp)
-		rt__add_seq(&rt__sched.nmspinning, -1);
-	rt__unlock(&rt__sched.lock);
-	if (pp)
-		rt__startm(pp, true);
-}
-
-/* Passes on a P that its M cannot use now. */
-void
-rt__handoffp(struct rt__p *pp)
-{
-	bool stopping;
-
-	if (rt__work_waits(pp)) {
-		rt__startm(pp, false);
-		return;
-	}
-	/* No thief and no idle P: others' work would wait for this one, so it goes stealing. */
-	if (rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) == 0 &&
-	    rt__cas_acqrel(&rt__sched.nmspinning, 0, 1)) {
-		rt__store_rlx(&rt__sched.needspinning, 0u);
-		rt__startm(pp, true);
-		return;
-	}
-	rt__lock(&rt__sched.lock);
-	stopping = rt__load_rlx(&rt__sched.gcwaiting) != 0;
-	if (stopping) {
-		rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
-		rt__stop_one_less();
-	} else if (rt__sched.runq.n == 0) {
-		rt__pidle_put(pp);
-		pp = NULL;
-	}
-	rt__unlock(&rt__sched.lock);
-	if (!stopping && pp) {
-		rt__startm(pp, false);
-	} else if (!pp) {
-		/* As in last_look: work may have turned up while this P was not idle yet. */
-		rt__fence_seq();
-		if (rt__load_rlx(&rt__sched.needspinning))
-			rt__wakep();
-	}
-}
-
-/* Gives the P to whoever stops the world, and sleeps. */
-void
-rt__gcstopm(void)
-{
-	struct rt__m *mp = rt__getm();
-
-	if (mp->spinning) {
-		mp->spinning = false;
-		if (rt__add_seq(&rt__sched.nmspinning, -1) < 0)
-			rt__throw("gcstopm: negative nmspinning");
-	}
-	struct rt__p *pp = rt__releasep();
-	rt__lock(&rt__sched.lock);
-	if (!rt__load_rlx(&rt__sched.gcwaiting)) { /* it is over already */
-		rt__unlock(&rt__sched.lock);
-		rt__acquirep(pp);
-		return;
-	}
-	rt__store_rlx(&pp->preempt, false);
-	rt__store_rlx(&pp->urgent, false);
-	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
-	rt__stop_one_less();
-	rt__unlock(&rt__sched.lock);
-	rt__stopm();
-}
-
-/* ---- Ms that have come back from a system call and found no P ---- */
-
-/* Queues gp globally and sleeps until either may run: gp, which this M came back with, or anything.
- * Called with sched.lock, which it unlocks. */
-void
-rt__m_wait_with(struct rt__g *gp)
-{
-	struct rt__m *mp = rt__getm();
-
-	gp->wait_m = mp;
-	mp->wait_g = gp;
-	rt__gd_push_back(&rt__sched.runq, &gp, 1);
-	rt__unlock(&rt__sched.lock);
-	rt__preempt_for_global();
-	mpark(mp, false);
-	gp = mp->wait_g;
-	mp->wait_g = NULL;
-	if (gp)
-		rt__execute(gp, false);
-	rt__schedule();
-}
-
-/* Somebody else runs gp: its M waits for just anything. With sched.lock. */
-void
-rt__m_stop_waiting(struct rt__g *gp)
-{
-	struct rt__m *mp = gp->wait_m;
-
-	gp->wait_m = NULL;
-	mp->wait_g = NULL;
-	mput(mp);
-}
-
-/* Gives our P to the M that waits with gp, and sleeps. */
-void
-rt__start_waiting_m(struct rt__g *gp)
-{
-	struct rt__m *mp = gp->wait_m;
-
-	gp->wait_m = NULL;
-	munpark(mp, rt__releasep());
-	rt__stopm();
-}
-
-/* ---- locked Ms ---- */
-
-/* The M's own goroutine is not running: passes the P on and sleeps until it is handed over again,
- * with a P, by whoever found that goroutine runnable. */
-void
-rt__stop_locked_m(void)
-{
-	struct rt__m *mp = rt__getm();
-
-	if (mp->p)
-		rt__handoffp(rt__releasep());
-	rt__lock(&rt__sched.lock);
-	rt__sched.nmidle_locked++;
-	rt__checkdead();
-	rt__unlock(&rt__sched.lock);
-	mpark(mp, false);
-}
-
-/* gp may run on its own M only: wakes that with our P, and sleeps. */
-void
-rt__start_locked_m(struct rt__g *gp)
-{
-	struct rt__m *owner = gp->locked_m;
-
-	rt__lock(&rt__sched.lock);
-	rt__sched.nmidle_locked--;
-	rt__unlock(&rt__sched.lock);
-	munpark(owner, rt__releasep());
-	rt__stopm();
-}
-
 /* Ends this thread: its locked goroutine has ended, or nobody needs it. The process's first thread
  * cannot end without becoming a zombie that confuses ps and gdb: it sleeps for ever instead. No
  * handler runs from here on: its stack goes to the next user of mp. */
@@ -634,7 +293,7 @@ rt__mexit(void)
 		mp->idle_link = rt__sched.free_ms;
 		rt__sched.free_ms = mp;
 	}
-	use_own_tp(mp);
+	rt__use_own_tp(mp);
 	rt__setm_raw(&rt__m_foreign); /* mp may be in use by another thread from now on */
 	rt__unlock(&rt__sched.lock);
 	if (mp != &rt__m0)

@@ -7,6 +7,7 @@
 #define RT_SCHED_H
 
 #include "proc/proc.h"
+#include "sync/sync.h"
 
 /* ---- boot ---- */
 
@@ -69,6 +70,41 @@ rt__park(rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
 
 /* Makes a parked goroutine runnable, next on this P. Any thread may call it. */
 void rt__ready(struct rt__g *gp);
+
+/* ---- waits that more than one may end: see waiter.c ---- */
+
+/* Of a goroutine, or of a foreign thread. Lies in the frame of who waits. */
+struct rt__waiter {
+	struct rt__g *gp; /* NULL: a foreign thread, which sleeps on the note */
+	struct rt__note note;
+	uint32_t claimed; /* (a) */
+	int32_t outcome;  /* of who has claimed it: 0, or an errno */
+	void *winner;     /* of who has claimed it: what has happened */
+};
+
+static inline void
+rt__waiter_init(struct rt__waiter *w)
+{
+	w->gp = rt__getg();
+	w->note.fired = 0;
+	w->claimed = 0;
+	w->outcome = 0;
+	w->winner = NULL;
+}
+
+/* True for one caller, which then sets the outcome and calls rt__waiter_wake. */
+static inline bool
+rt__waiter_claim(struct rt__waiter *w)
+{
+	/* Relaxed: what is published is so by the locks and by the wake-up. */
+	return rt__load_rlx(&w->claimed) == 0 && rt__cas_rlx(&w->claimed, 0u, 1u);
+}
+
+/* Parks the caller until it is woken; unlock as for rt__park (gp is NULL on a foreign thread). */
+void rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
+		     enum rt__wait_reason reason);
+/* Ends the wait: who has claimed it does, and does not touch w after that. */
+void rt__waiter_wake(struct rt__waiter *w);
 
 /* ---- system calls that may block: see syscall.c ---- */
 

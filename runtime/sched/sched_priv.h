@@ -211,22 +211,27 @@ struct rt__g *rt__steal_work(struct rt__p *pp);
 /* Whether some P has work; for an M without a P. */
 bool rt__any_runq_has_work(const struct rt__ps *ps);
 
-/* ---- m.c ---- */
+/* ---- m.c: Ms as threads ---- */
+void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
+RT_NORETURN void rt__mexit(void);
+void rt__start_unborn_ms(void);
+/* An M that runs no goroutine has the thread pointer of its own. */
+void rt__use_own_tp(struct rt__m *mp);
+void rt__m_use_mask(struct rt__m *mp, uint64_t mask);
+extern uint64_t rt__main_mask; /* (a) main's, which idle Ms have, too */
+
+/* ---- idle.c: who sleeps, who is woken ---- */
 void rt__stopm(void);
 void rt__startm(struct rt__p *pp, bool spinning);
 void rt__wakep(void);
 void rt__handoffp(struct rt__p *pp);
 void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);
-void rt__stop_locked_m(void);
-void rt__start_locked_m(struct rt__g *gp);
-void rt__m_use_mask(struct rt__m *mp, uint64_t mask);
 RT_NORETURN void rt__m_wait_with(struct rt__g *gp);
 void rt__m_stop_waiting(struct rt__g *gp);
 void rt__start_waiting_m(struct rt__g *gp);
-RT_NORETURN void rt__mexit(void);
-void rt__start_unborn_ms(void);
-void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
+void rt__stop_locked_m(void);
+void rt__start_locked_m(struct rt__g *gp);
 
 /* ---- p.c ---- */
 void rt__acquirep(struct rt__p *pp);

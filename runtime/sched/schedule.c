@@ -10,7 +10,7 @@
  * An M that looks for work without having any is "spinning", and counted. Who makes work visible
  * (ready, newproc) wakes an M only if none spins; a spinning M that gives up therefore drops the
  * count first and looks once more after: of the two, at least one sees the other. The argument is
- * in m.c, its model in tests/model/spinning.pml.
+ * in idle.c, its model in tests/model/spinning.pml.
  *
  * Rejected: Gosched onto the global queue, as Go has it: a lock for each yield, and the local
  * queue's tail gives the same turn to everyone on this P, while stealing takes care of the others.

@@ -4,7 +4,7 @@
  * back from one runs again, on one M.
  *
  * entersyscall, exitsyscall, exitsyscall_m and their rt__m_wait_with, rt__m_stop_waiting, startm
- * and rt__start_waiting_m (runtime/sched/syscall.c, m.c) against sysmon's watch_syscall and
+ * and rt__start_waiting_m (runtime/sched/syscall.c, idle.c) against sysmon's watch_syscall and
  * rt__handoffp. The search for work is that of spinning.pml, which also proves its memory order:
  * here every step is sequentially consistent. A step is one access that others see, or a critical
  * section of sched.lock. A goroutine makes up to CALLS system calls, of which each may block in the
@@ -153,7 +153,7 @@ inline give(m, p, spins)
 	wake[m] = true
 }
 
-/* ---- m.c ---- */
+/* ---- idle.c ---- */
 
 /* For mget_waiting. */
 inline front(ret)

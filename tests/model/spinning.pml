@@ -153,7 +153,7 @@ inline globrunq_get(p, max)
 	i = 0
 }
 
-/* ---- m.c ---- */
+/* ---- idle.c ---- */
 
 /* A part of a step, behind SPARE_M: where there is no idle M, rt__startm makes a thread, but here
  * it waits for one that is about to be idle. */

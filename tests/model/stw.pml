@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stw.pml: stopping the world. runtime/sched/stw.c against Ms that compute, come by the scheduler,
- * make system calls and run out of work (syscall.c, m.c, schedule.c).
+ * make system calls and run out of work (syscall.c, idle.c, schedule.c).
  *
  * One stopper, which holds P 0, stops and starts the world STOPS times. NM other Ms do ROUNDS
  * rounds each on NP - 1 other Ps, of any kind; M 0's first computes until it is preempted. An M
