@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Idle Ms and Ps: who sleeps, who is woken, who passes a P on to whom. An M without work sleeps on its note, its P given up;
- * who has a P and work for it takes an idle M, or makes a thread.
+ * Idle Ms and Ps: who sleeps, who is woken, who passes a P on to whom. An M without work sleeps on
+ * its note, its P given up; who has a P and work for it takes an idle M, or makes a thread.
  *
  * The hand-over between those who make work visible (W: ready, newproc) and those who run out of
  * it (I: find_runnable). W: queue the goroutine; fence; if nobody spins and a P is idle, wake an
