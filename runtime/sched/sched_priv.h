@@ -317,6 +317,9 @@ void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
+/* ---- panic.c ---- */
+RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
+
 /* ---- sysmon.c ---- */
 void rt__sysmon_ensure(void); /* starts it if it does not run yet */
 void rt__sysmon_kick(void);

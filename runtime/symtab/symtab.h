@@ -51,6 +51,10 @@ void rt__lines_of(const uintptr_t *pcs, int n, struct rt__line *lines);
 /* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on;
  * rt0's own frames are left out unless all is true. `stack` bounds what is read. */
 void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all);
+/* The same in two steps: the pcs of up to max frames, and printing them. */
+int rt__callers(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t *pcs,
+		int max);
+void rt__print_pcs(const uintptr_t *pcs, int n, bool is_call);
 /* One frame of those, whatever it is. */
 void rt__print_frame(uintptr_t pc, bool is_call);
 /* "created by NAME in goroutine N\n\tfile:line +0xOFFSET\n". */
