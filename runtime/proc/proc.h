@@ -35,6 +35,12 @@ enum rt__g_status {
 /* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
 enum rt__wait_reason {
 	RT_WAIT_NONE,
+	RT_WAIT_CHAN_RECEIVE_NIL,
+	RT_WAIT_CHAN_SEND_NIL,
+	RT_WAIT_SELECT_NO_CASES,
+	RT_WAIT_SELECT,
+	RT_WAIT_CHAN_RECEIVE,
+	RT_WAIT_CHAN_SEND,
 	RT_WAIT_WAITGROUP,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,

@@ -376,16 +376,16 @@ rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
 	rt__store_rlx(&gp->status, to);
 }
 
-/* xorshift64*, one state for each M. */
+/* xorshift64*, one state for each M; foreign threads share one. */
 static inline uint32_t
 rt__m_rand(struct rt__m *mp)
 {
-	uint64_t x = mp->rand;
+	uint64_t x = rt__load_rlx(&mp->rand);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
-	mp->rand = x;
+	rt__store_rlx(&mp->rand, x);
 	return (uint32_t)((x * 0x2545f4914f6cdd1d) >> 32);
 }
 
