@@ -175,7 +175,7 @@ thread_main(void *arg)
 	mp->tp = mp->tp_now = rt__get_tp();
 	mp->tid = rt__os_gettid();
 	if (mp->start_fn) {
-		/* A small stack: no handler of the program runs here, only setuid's. */
+		/* No stack for handlers of the program: of signals, only setuid's come here. */
 		rt__os_set_sigmask(~(1ul << (RT_SIGSYNCCALL - 1)));
 		mp->start_fn();
 	}
@@ -196,7 +196,7 @@ start_thread(void *arg)
 {
 	struct thread_start *s = arg;
 
-	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn != NULL);
+	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn == rt__sysmon);
 }
 
 static struct rt__m *

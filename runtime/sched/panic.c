@@ -274,12 +274,24 @@ rt_repanic(const rt_caught *c)
 	go_on(&p, first);
 }
 
-void
-rt_print_caught(const rt_caught *c)
+static void
+print_caught(void *arg)
 {
+	const rt_caught *c = arg;
+
 	rt__eprintf("panic: ");
 	print_text(c->text, "\n");
 	print_origin(c);
+}
+
+/* On g0, as reports are: small stacks have no room for it. */
+void
+rt_print_caught(const rt_caught *c)
+{
+	if (rt__on_goroutine(rt__getm()))
+		rt__on_stack(print_caught, (void *)c, rt__getm()->g0_sp);
+	else
+		print_caught((void *)c);
 }
 
 /* ---- faults ---- */

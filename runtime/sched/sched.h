@@ -105,6 +105,20 @@ void rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
 /* Ends the wait: who has claimed it does, and does not touch w after that. */
 void rt__waiter_wake(struct rt__waiter *w);
 
+/*
+ * Whether nobody can run at the same time as the caller: there is one P, and no thread of the
+ * program's own. Then what a goroutine does in text of the runtime, until it parks and its unlock
+ * function has run, is atomic, since nobody gets the P meanwhile, and locks of objects that only
+ * goroutines use cost nothing. It becomes true with the world stopped, and false so, or before a
+ * foreign thread is made, by who has the only P. Not for what signal handlers use.
+ */
+extern uint32_t rt__alone;
+/* A foreign thread is about to exist; by a goroutine, or by another one. */
+void rt__not_alone(void);
+
+/* A random number below n: from the seed under RTDEBUG=schedseed. */
+uint32_t rt__random_below(uint32_t n);
+
 /* ---- system calls that may block: see syscall.c ---- */
 
 /*

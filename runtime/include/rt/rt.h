@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rt/chan.h>
 #include <rt/init.h>
 #include <rt/wait.h>
 
