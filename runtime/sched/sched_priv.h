@@ -53,12 +53,13 @@ struct rt__sched {
 	int32_t npidle;                             /* (S) writes, (a) reads */
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
-	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
-	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
-	uint32_t urgent;                            /* (a) somebody waits for a preemption */
-	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
-	uint32_t stage;                             /* (a) enum rt__stage */
+	uint32_t clock;       /* (a) seconds, a little late; 0: not known. See sysmon.c */
+	uint32_t sysmonwait;  /* (a) sysmon sleeps until kicked */
+	uint32_t sysmon_slow; /* (a) it will look again only in a while */
+	uint32_t sysmon_kick; /* (a) futex: 1 wakes it */
+	uint32_t urgent;      /* (a) somebody waits for a preemption */
+	uint32_t world_busy;  /* (a) 1: a stop-the-world is under way */
+	uint32_t stage;       /* (a) enum rt__stage */
 
 	_Alignas(RT_CACHE_LINE) struct rt__ps *ps; /* (a) current snapshot */
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
@@ -327,6 +328,8 @@ void rt__preempt_stress_start(void);
 void rt__sysmon_ensure(void); /* starts it if it does not run yet */
 void rt__sysmon(void);
 void rt__new_monitor(void (*fn)(void));
+/* Sets the clock that wait_since is copied from. */
+void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
