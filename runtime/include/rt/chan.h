@@ -132,11 +132,16 @@ typedef struct rt_case {
 #define RT_RECV(...)                                                                               \
 	RT__CHAN_PICK(__VA_ARGS__, , RT__CASE_RECV3, RT__CASE_RECV2, RT__CASE_RECV1, )             \
 	(__VA_ARGS__)
-/* A send. Panics if it is chosen and the channel is closed, which counts as ready. */
+/* A send. Panics if it is chosen and the channel is closed, which counts as ready. v lives as long
+ * as the block that this is in: to fill an array in a loop, use RT_SEND_FROM(c, &v). */
 #define RT_SEND(c, v)                                                                              \
 	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
 		   .rt_object = RT__CHAN(c),                                                       \
 		   .rt_elem = (RT__ELEM(c)[1]){v}})
+#define RT_SEND_FROM(c, p)                                                                         \
+	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
+		   .rt_object = RT__CHAN(c),                                                       \
+		   .rt_elem = (void *)(uintptr_t) * (const RT__ELEM(c) *[1]){p}})
 /* Chosen when no other case is ready: the select does not wait. At most one. */
 #define RT_DEFAULT ((rt_case){.rt_kind = RT__CASE_DEFAULT})
 
