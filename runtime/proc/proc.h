@@ -121,7 +121,7 @@ struct rt__m {
 	uint32_t locked_ext;     /* (m) rt_lock_os_thread nesting */
 	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
 	uint64_t rand;           /* (m) state of the steal order and friends */
-	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
+	void (*start_fn)(void);  /* (c) instead of schedule(): a monitor */
 	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
 	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
 	void *signal_stack;      /* (c) for handlers */

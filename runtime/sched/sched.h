@@ -32,7 +32,6 @@ RT_NORETURN void rt__mstart(void);
 /* From now on newproc may start Ms; the first goroutine besides main also starts sysmon, which
  * RTDEBUG=schedtrace does at once. */
 void rt__main_started(void);
-void rt__set_maxmcount(int32_t n);
 
 /* ---- park and ready ---- */
 

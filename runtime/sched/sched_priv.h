@@ -38,7 +38,7 @@ struct rt__sched {
 	struct rt__m *idle_ms;   /* (S) */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
-	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
 	int32_t mcount;          /* (S) Ms that exist */
 	int32_t mnext_id;        /* (S) */
 	int32_t maxmcount;       /* (S) */
@@ -317,8 +317,13 @@ void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
+/* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
+void rt__preempt_stress_start(void);
+
 /* ---- sysmon.c ---- */
 void rt__sysmon_ensure(void); /* starts it if it does not run yet */
+void rt__sysmon(void);
+void rt__new_monitor(void (*fn)(void));
 void rt__sysmon_kick(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
