@@ -13,6 +13,9 @@ void skynet(long n, int k);
 void fib(long n, int k);
 void parked(long n, int k);
 
+/* ---- sync.c ---- */
+void mutex(long n, int k);
+
 /* ---- blocking.c ---- */
 void preempt(long n, int k);
 void preemptio(long n, int k);
