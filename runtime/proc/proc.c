@@ -7,6 +7,8 @@ struct rt__m rt__m_foreign = {.self = &rt__m_foreign, .id = -1};
 
 const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_NONE] = "",
+	[RT_WAIT_CHAN_RECEIVE] = "chan receive",
+	[RT_WAIT_SLEEP] = "sleep",
 	[RT_WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
 	[RT_WAIT_EXIT] = "panicwait",
 };

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include <rt/init.h>
+#include <rt/time.h>
 #include <rt/wait.h>
 
 #ifdef __cplusplus
