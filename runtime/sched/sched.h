@@ -135,8 +135,8 @@ void rt__timer_start(struct rt__timer *t, int64_t when);
 /* True: it was pending, and fn is not called. When it returns, fn does not run and will not, unless
  * fn itself is the caller. Not if fn may wait for what the caller holds. */
 bool rt__timer_stop(struct rt__timer *t);
-/* The same without waiting, for who keeps fn and itself apart by a lock: false if fn runs or is
- * about to. Nobody else starts the timer meanwhile, nor does fn. */
+/* The same without waiting, for a timer that is started, by fn too, and stopped with a lock that fn
+ * takes first: false if fn is about to take it for the last start. True for one that is nowhere. */
 bool rt__timer_try_stop(struct rt__timer *t);
 
 /* ---- system calls that may block: see syscall.c ---- */

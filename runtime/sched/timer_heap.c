@@ -291,7 +291,7 @@ rt__timer_stop_by(struct rt__timer *t, const struct rt__m *self)
 bool
 rt__timer_try_stop(struct rt__timer *t)
 {
-	bool firing = false, there = false;
+	bool done = false, there = false;
 
 	while (!there) {
 		struct rt__timers *ts = rt__load_rlx(&t->at);
@@ -299,13 +299,13 @@ rt__timer_try_stop(struct rt__timer *t)
 		if (!ts)
 			return true;
 		rt__lock(&ts->lock);
-		firing = is_firing(t, NULL);
+		bool firing = is_firing(t, NULL);
 		there = rt__load_rlx(&t->at) == ts;
-		if (there)
-			remove(ts, t);
+		/* Removed, it is of a start after what fires still, which has been seen to. */
+		done = there && (remove(ts, t) || !firing);
 		rt__unlock(&ts->lock);
 	}
-	return !firing;
+	return done;
 }
 
 /* All of from's go to to; both may be in use. Nobody else holds two of these locks. */

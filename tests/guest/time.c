@@ -448,7 +448,7 @@ forks(int argc, char **argv)
 
 /* ---- how late ---- */
 
-/* A ticker of 5 ms beside hogs: its greatest lateness in us, and that of all but a hundredth. */
+/* A timer of 5 ms beside hogs: its greatest lateness in us, and that of all but a hundredth. */
 static int
 lateness(int argc, char **argv)
 {
@@ -460,13 +460,12 @@ lateness(int argc, char **argv)
 
 	for (int i = 0; i < number(argc, argv, 4); i++)
 		rt_go(hog, &stop);
-	rt_time next = rt_after(d);
-	rt_timer_every(&t, d);
 	for (int i = 0; i < N; i++) {
+		rt_time from = rt_now();
+
+		rt_timer_reset(&t, d);
 		rt_timer_wait(&t);
-		rt_time now = rt_now();
-		late[i] = (now - next) / 1000;
-		next += d * (1 + (now - next) / d);
+		late[i] = (rt_now() - from - d) / 1000;
 	}
 	SET(stop, 1);
 	for (int i = 1; i < N; i++)
