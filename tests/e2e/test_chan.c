@@ -41,6 +41,34 @@ EVERYWHERE(evaluation, "evaluation")
 EVERYWHERE(threads, "threads")
 EVERYWHERE(free_at_once, "free-at-once")
 
+/* ---- waits that other things end ---- */
+
+static void
+waits(const char *name)
+{
+	for (size_t p = 0; p < sizeof procs / sizeof *procs; p++) {
+		guest_ok("chan_wait", .args = {name}, .env = {procs[p]});
+		guest_ok("chan_wait-clang", .args = {name}, .env = {procs[p]});
+	}
+}
+
+Test(chan, deadlines)
+{
+	waits("deadlines");
+	waits("in-time");
+}
+
+Test(chan, timers_and_groups)
+{
+	waits("timers-and-groups");
+}
+
+Test(chan, races_with_deadlines)
+{
+	waits("races");
+	waits("all-at-once");
+}
+
 /* ---- how misuse ends ---- */
 
 static void
