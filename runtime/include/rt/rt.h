@@ -5,13 +5,12 @@
  *	#include <rt/rt.h>
  *	#include <stdio.h>
  *
- *	static void greet(const char *who, int times, rt_wg *wg) { ...; rt_wg_done(wg); }
+ *	static void greet(const char *who, int times) { ... }
  *
  *	int main(void) {
  *		rt_wg wg = RT_WG_INIT;
- *		rt_wg_add(&wg, 2);
- *		rt_go(greet, "world", 3, &wg);
- *		rt_go(greet, "moon", 2, &wg);
+ *		rt_wg_go(&wg, greet, "world", 3);
+ *		rt_wg_go(&wg, greet, "moon", 2);
  *		rt_wg_wait(&wg);
  *	}
  *
@@ -28,6 +27,8 @@
 
 #include <rt/chan.h>
 #include <rt/init.h>
+#include <rt/sync.h>
+#include <rt/time.h>
 #include <rt/wait.h>
 
 #ifdef __cplusplus
@@ -208,30 +209,6 @@ void rt_unlock_os_thread(void);
  * False if there is no such level.
  */
 bool rt_set_traceback(const char *level);
-
-/*
- * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may
- * live anywhere, needs no destruction, and must not be copied while in use.
- */
-typedef struct rt_wg {
-	uint64_t rt_state; /* counter << 32 | number of waiters << 1 | lock of the list */
-	void *rt_waiters;
-} rt_wg;
-
-#define RT_WG_INIT                                                                                 \
-	{                                                                                          \
-		0, NULL                                                                            \
-	}
-
-/* Adds delta, which may be negative; at zero, wakes all waiters. Panics when it becomes negative,
- * or when it is used for a new round while waiters of the last one are still about to return. */
-void rt_wg_add(rt_wg *wg, int delta);
-
-/* rt_wg_add(wg, -1). May be called from any thread. */
-void rt_wg_done(rt_wg *wg);
-
-/* Parks the goroutine until the counter is zero. Not for foreign threads. */
-void rt_wg_wait(rt_wg *wg);
 
 #ifdef __cplusplus
 }
