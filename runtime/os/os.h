@@ -128,6 +128,9 @@ int rt__cgroup_parse_quota(const char *quota, const char *period);
 int64_t rt__nanotime(void);      /* CLOCK_MONOTONIC, nanoseconds */
 int64_t rt__nanotime_once(void); /* the same, cheaper where it is the only call */
 void rt__os_sleep(int64_t ns);
+/* How late the kernel may end this thread's sleeps: as little as it can, or as for any thread (50
+ * us, so that it can end several at once). Children inherit it. */
+void rt__os_precise_sleep(bool on);
 
 /* ---- futex.c ---- */
 

@@ -334,6 +334,10 @@ bool rt__timers_pending(void);
 bool rt__timers_watch(int64_t now);
 int64_t rt__timers_plan(void);
 
+/* ---- interrupt.c ---- */
+void rt__interrupt_round(void); /* sysmon's part */
+void rt__interrupt_forget(void);
+
 /* ---- preempt.c ---- */
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */

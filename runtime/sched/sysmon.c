@@ -13,6 +13,7 @@
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
  * - Timers that are late, since nobody looks at them, are run (timers.c).
+ * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
@@ -69,11 +70,15 @@ doze_before_timers(int64_t now, int64_t ns)
 	 * timer (rt__timers_plan). */
 	rt__store_rlx(&rt__sched.sysmon_when, now + ns);
 	int64_t plan = rt__timers_plan();
-	if (plan < now + ns) {
+	bool planned = plan < now + ns;
+	if (planned) {
 		ns = plan - now > SLEEP_MIN_NS ? plan - now : SLEEP_MIN_NS;
 		rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+		rt__os_precise_sleep(true);
 	}
 	bool kicked = doze(ns);
+	if (planned)
+		rt__os_precise_sleep(false);
 	rt__store_rlx(&rt__sched.sysmon_when, (int64_t)0);
 	return kicked;
 }
@@ -236,6 +241,7 @@ sysmon(void)
 			idle = 0;
 		}
 		rt__start_unborn_ms();
+		rt__interrupt_round();
 		now = rt__nanotime();
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
@@ -259,4 +265,10 @@ rt__sysmon_ensure(void)
 	rt__sched.nmsys++;
 	rt__unlock(&rt__sched.lock);
 	rt__newm(sysmon, NULL, false);
+}
+
+bool
+rt__has_others(void)
+{
+	return rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL;
 }

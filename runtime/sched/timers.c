@@ -26,7 +26,7 @@
  */
 #include "sched/sched_priv.h"
 
-#define LATE_NS 100000
+#define LATE_NS 50000
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
 
