@@ -344,6 +344,9 @@ void rt__preempt_init(void);
 void rt__preempt_one(struct rt__p *pp);
 /* The same for the one that has run longest, before its slice is over; false: not now. */
 bool rt__preempt_longest(int64_t now);
+/* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
+bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
+#define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
 /* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
 void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
@@ -352,6 +355,8 @@ void rt__preempt_self(void);
 /* ---- sysmon.c ---- */
 
 void rt__sysmon_kick(void);
+/* A P is no longer idle. */
+void rt__sysmon_watch_again(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
 rt__sysmon_kick_if_slow(void)
