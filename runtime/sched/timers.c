@@ -28,7 +28,7 @@
 
 #define LATE_NS 50000
 #define STUCK_NS (2 * RT_URGENT_EVERY_NS)
-#define BATCH_NS 200000
+#define BATCH_NS 250000
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
 
