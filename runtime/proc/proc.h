@@ -244,6 +244,8 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
+	/* ... and free what pools have cached. */
+	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */
