@@ -71,6 +71,7 @@ create(pthread_t *thread, const pthread_attr_t *attr, struct foreign f)
 	if (!a.f)
 		return EAGAIN;
 	*a.f = f;
+	rt__not_alone();
 	rt__add_rlx(&rt__foreign_count,
 		    1); /* before it runs: from then on, it may ready goroutines */
 	rt__on_thread(create_on_thread, &a);

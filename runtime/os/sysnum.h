@@ -27,6 +27,8 @@
 
 #define RT_POLLOUT 4
 
+#define RT_PR_SET_TIMERSLACK 29
+
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
 

@@ -3,10 +3,16 @@
 #include "proc/proc.h"
 
 struct rt__m rt__m0;
-struct rt__m rt__m_foreign = {.self = &rt__m_foreign, .id = -1};
+struct rt__m rt__m_foreign = {.self = &rt__m_foreign, .id = -1, .rand = 1};
 
 const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_NONE] = "",
+	[RT_WAIT_CHAN_RECEIVE_NIL] = "chan receive (nil chan)",
+	[RT_WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
+	[RT_WAIT_SELECT_NO_CASES] = "select (no cases)",
+	[RT_WAIT_SELECT] = "select",
+	[RT_WAIT_CHAN_RECEIVE] = "chan receive",
+	[RT_WAIT_CHAN_SEND] = "chan send",
 	[RT_WAIT_SEMAPHORE] = "semacquire",
 	[RT_WAIT_COND] = "sync.Cond.Wait",
 	[RT_WAIT_MUTEX] = "sync.Mutex.Lock",

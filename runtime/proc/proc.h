@@ -35,6 +35,12 @@ enum rt__g_status {
 /* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
 enum rt__wait_reason {
 	RT_WAIT_NONE,
+	RT_WAIT_CHAN_RECEIVE_NIL,
+	RT_WAIT_CHAN_SEND_NIL,
+	RT_WAIT_SELECT_NO_CASES,
+	RT_WAIT_SELECT,
+	RT_WAIT_CHAN_RECEIVE,
+	RT_WAIT_CHAN_SEND,
 	RT_WAIT_SEMAPHORE,
 	RT_WAIT_COND,
 	RT_WAIT_MUTEX,
@@ -120,7 +126,7 @@ struct rt__m {
 	uint32_t locked_ext;     /* (m) rt_lock_os_thread nesting */
 	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
 	uint64_t rand;           /* (m) state of the steal order and friends */
-	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
+	void (*start_fn)(void);  /* (c) instead of schedule(): a monitor */
 	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
 	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
 	void *signal_stack;      /* (c) for handlers */

@@ -34,12 +34,21 @@ second_goroutine(void)
 		rt__seeded_yield();
 }
 
+/* While it is still known who wants it. */
+static RT_NOINLINE RT_NORETURN void
+go_of_nil(void)
+{
+	rt__panic("go of nil func value");
+}
+
 /* Makes gp runnable for the first time. */
 static inline void
 launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 {
 	struct rt__g *parent = rt__getg();
 
+	if (rt__unlikely(!regs->fn))
+		go_of_nil();
 	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
 	gp->id = next_goid(pp);
 	gp->parent_id = parent ? parent->id : 0;

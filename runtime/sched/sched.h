@@ -35,7 +35,6 @@ RT_NORETURN void rt__mstart(void);
 /* From now on newproc may start Ms; the first goroutine besides main also starts sysmon, which
  * RTDEBUG=schedtrace does at once. */
 void rt__main_started(void);
-void rt__set_maxmcount(int32_t n);
 
 /* ---- park and ready ---- */
 
@@ -128,6 +127,20 @@ rt__waiter_wake(struct rt__waiter *w)
 
 /* Whether to wait actively for a little while: others run, and nobody waits for this P. */
 bool rt__may_spin(void);
+
+/*
+ * Whether nobody can run at the same time as the caller: there is one P, and no thread of the
+ * program's own. Then what a goroutine does in text of the runtime, until it parks and its unlock
+ * function has run, is atomic, since nobody gets the P meanwhile, and locks of objects that only
+ * goroutines use cost nothing. It becomes true with the world stopped, and false so, or before a
+ * foreign thread is made, by who has the only P. Not for what signal handlers use.
+ */
+extern uint32_t rt__alone;
+/* A foreign thread is about to exist; by a goroutine, or by another one. */
+void rt__not_alone(void);
+
+/* A random number below n: from the seed under RTDEBUG=schedseed. */
+uint32_t rt__random_below(uint32_t n);
 
 /* ---- system calls that may block: see syscall.c ---- */
 

@@ -38,7 +38,7 @@ struct rt__sched {
 	struct rt__m *idle_ms;   /* (S) */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
-	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
 	int32_t mcount;          /* (S) Ms that exist */
 	int32_t mnext_id;        /* (S) */
 	int32_t maxmcount;       /* (S) */
@@ -317,8 +317,13 @@ void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
+/* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
+void rt__preempt_stress_start(void);
+
 /* ---- sysmon.c ---- */
 void rt__sysmon_ensure(void); /* starts it if it does not run yet */
+void rt__sysmon(void);
+void rt__new_monitor(void (*fn)(void));
 void rt__sysmon_kick(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
@@ -371,16 +376,16 @@ rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
 	rt__store_rlx(&gp->status, to);
 }
 
-/* xorshift64*, one state for each M. */
+/* xorshift64*, one state for each M; foreign threads share one. */
 static inline uint32_t
 rt__m_rand(struct rt__m *mp)
 {
-	uint64_t x = mp->rand;
+	uint64_t x = rt__load_rlx(&mp->rand);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
-	mp->rand = x;
+	rt__store_rlx(&mp->rand, x);
 	return (uint32_t)((x * 0x2545f4914f6cdd1d) >> 32);
 }
 

@@ -191,8 +191,8 @@ start_clocks(int64_t now)
 		rt__store_rlx(&ps->p[i]->sysmon_when, now);
 }
 
-static void
-sysmon(void)
+void
+rt__sysmon(void)
 {
 	int64_t delay = SLEEP_MIN_NS, trace = 0;
 	int idle = 0;
@@ -218,6 +218,16 @@ sysmon(void)
 	}
 }
 
+/* A thread of the runtime's own, which runs no goroutines and counts for no deadlock. */
+void
+rt__new_monitor(void (*fn)(void))
+{
+	rt__lock(&rt__sched.lock);
+	rt__sched.nmsys++;
+	rt__unlock(&rt__sched.lock);
+	rt__newm(fn, NULL, false);
+}
+
 void
 rt__sysmon_ensure(void)
 {
@@ -225,8 +235,6 @@ rt__sysmon_ensure(void)
 
 	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
-	rt__lock(&rt__sched.lock);
-	rt__sched.nmsys++;
-	rt__unlock(&rt__sched.lock);
-	rt__newm(sysmon, NULL, false);
+	rt__new_monitor(rt__sysmon);
+	rt__preempt_stress_start();
 }

@@ -160,7 +160,7 @@ print_goroutine(const struct rt__g *gp, const struct rt__where *here, bool detai
 	if (place == PLACE_KNOWN)
 		print_frames(&at, details);
 	else if (place == PLACE_NOT_STARTED)
-		rt__print_frame(gp->start_pc, false);
+		rt__print_start(gp->start_pc);
 	else
 		rt__eprintf("\tgoroutine running on other thread; stack unavailable\n");
 	print_tail(gp);

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rt/chan.h>
 #include <rt/init.h>
 #include <rt/sync.h>
 #include <rt/wait.h>
@@ -43,7 +44,7 @@ extern "C" {
  * to the new goroutine's stack, so nothing has to be allocated and nothing outlives anything; at
  * most 64 bytes of them (RT_GO_MAX_BYTES), which is checked at compile time. A result of fn is
  * dropped. The goroutine ends when fn returns or calls rt_goexit. Without memory for it, the
- * program ends with a fatal error, as in Go.
+ * program ends with a fatal error, as in Go; with fn a null pointer, with a panic.
  */
 #define rt_go(fn, ...)                                                                             \
 	__extension__({                                                                            \
@@ -157,6 +158,15 @@ int rt_num_goroutine(void);
  */
 int rt_gomaxprocs(int n);
 #define RT_MAXPROCS 4096
+
+/*
+ * Sets how many threads the program may have that run goroutines, or wait in the kernel for them,
+ * and returns what it was; at first RT_MAX_THREADS. Whoever needs one more ends the program, as
+ * with Go's debug.SetMaxThreads: rather that than a machine that forks itself to death, because
+ * thousands of goroutines block in the kernel.
+ */
+int rt_set_max_threads(int n);
+#define RT_MAX_THREADS 10000
 
 /* CPUs in the process's affinity mask when it started. */
 int rt_num_cpu(void);
