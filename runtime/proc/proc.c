@@ -14,6 +14,7 @@ const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_CHAN_RECEIVE] = "chan receive",
 	[RT_WAIT_CHAN_SEND] = "chan send",
 	[RT_WAIT_SEMAPHORE] = "semacquire",
+	[RT_WAIT_SLEEP] = "sleep",
 	[RT_WAIT_COND] = "sync.Cond.Wait",
 	[RT_WAIT_MUTEX] = "sync.Mutex.Lock",
 	[RT_WAIT_RWMUTEX_READ] = "sync.RWMutex.RLock",
