@@ -9,6 +9,7 @@ const struct rt__hooks rt__hooks = {
 	.tls_size = rt__tls_size,
 	.tls_make = rt__tls_make,
 	.tls_unwind = rt__tls_unwind,
+	.thread_stack = rt__thread_stack,
 	.tls_finish = rt__tls_finish,
 	.thread_start = rt__thread_start,
 	.thread_exit = rt__thread_exit,

@@ -91,6 +91,7 @@ struct rt__g {
 	struct rt__g *all_prev;
 	struct rt__arena *arena; /* (c) where the stack lies; NULL: main's */
 	uint32_t number;         /* (c) dense, from 1: this slot's, not the goroutine's */
+	bool panic_on_fault;     /* (g) rt_panic_on_fault */
 	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
 	 * Valid while its status is RT_G_SYSCALL. */
 	uintptr_t syscall_sp, syscall_pc, syscall_bp;
@@ -250,9 +251,10 @@ struct rt__hooks {
 	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
 	size_t (*tls_size)(void);
 	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
-	/* libc/: run the cleanup handlers that are pushed, for a goroutine that ends inside them.
-	 */
-	void (*tls_unwind)(void *tp);
+	/* libc/: run the cleanup handlers that are pushed, down to `until`, for who leaves them. */
+	void (*tls_unwind)(void *tp, const void *until);
+	/* libc/: the stack of a foreign thread. */
+	struct rt__stack (*thread_stack)(void *tp);
 	/* libc/: do what C does at the end of a thread (destructors of thread-specific data), and
 	 * make the TLS fit for the next goroutine. */
 	void (*tls_finish)(void *tp);

@@ -223,6 +223,11 @@ void rt__fork_prepare(void);
 void rt__fork_parent(void);
 void rt__fork_child(void);
 
+/* ---- defer.c ---- */
+
+/* Runs all that the caller has deferred, and cleanup handlers: it ends. */
+void rt__unwind_all(void);
+
 /* ---- the rest ---- */
 
 /* Runs fn(arg) on the M's own stack and thread pointer, for libc calls that walk the list of
@@ -247,6 +252,11 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* The text of a fault's panic. */
+const char *rt__fault_text(int sig, int code);
+/* A fault of the program's that the running goroutine has on uc becomes a panic when the handler
+ * returns: false if it cannot. addr: where it looked. */
+bool rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr);
 /* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
 RT_NORETURN void rt__fatal(const char *msg);
 /* "SIGABRT: abort", where it happened, and death by that signal. */

@@ -345,6 +345,9 @@ void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
+/* ---- panic.c ---- */
+RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
+
 /* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
 void rt__preempt_stress_start(void);
 

@@ -71,3 +71,27 @@ rt__async_syscall(struct rt__async_frame *f)
 	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
 					(long)f->r10, (long)f->r8, (long)f->r9);
 }
+
+void
+rt__async_context(struct rt__context *c, const struct rt__async_frame *f)
+{
+	*c = (struct rt__context){{
+		[RT_REG_RAX] = f->rax,
+		[RT_REG_RDX] = f->rdx,
+		[RT_REG_RCX] = f->rcx,
+		[RT_REG_RBX] = f->rbx,
+		[RT_REG_RSI] = f->rsi,
+		[RT_REG_RDI] = f->rdi,
+		[RT_REG_RBP] = f->rbp,
+		[RT_REG_SP] = rt__async_sp(f),
+		[RT_REG_R8] = f->r8,
+		[RT_REG_R9] = f->r9,
+		[RT_REG_R10] = f->r10,
+		[RT_REG_R11] = f->r11,
+		[RT_REG_R12] = f->r12,
+		[RT_REG_R13] = f->r13,
+		[RT_REG_R14] = f->r14,
+		[RT_REG_R15] = f->r15,
+		[RT_REG_PC] = f->pc,
+	}};
+}

@@ -70,6 +70,9 @@ rt__at_syscall(const struct rt__ucontext *uc)
 /* Does that system call, with the registers of the frame; the result goes there, too. */
 void rt__async_syscall(struct rt__async_frame *f);
 
+/* The interrupted code as unwinding knows it. */
+void rt__async_context(struct rt__context *c, const struct rt__async_frame *f);
+
 /* Where the interrupted code's stack was. */
 static inline uintptr_t
 rt__async_sp(const struct rt__async_frame *f)
