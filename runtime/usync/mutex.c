@@ -191,9 +191,9 @@ spin(struct lock_wait *a, uint32_t s)
 
 /* What it is after the caller's step: WOKEN was its own, and has done its service. */
 static uint32_t
-without_woken(const struct lock_wait *a, uint32_t s)
+without_woken(uint32_t s, bool ours)
 {
-	return a->awoke ? s & ~WOKEN : s;
+	return ours ? s & ~WOKEN : s;
 }
 
 /* Somebody has it. Out of line, since most who come here find that he has let go. Its name keeps it
@@ -206,10 +206,11 @@ rt__mutex_contend(rt_mutex *m, const rt_wait_options *o)
 
 	a.m = m;
 	a.since = 0;
-	a.awoke = a.starving = false;
+	a.awoke = false;
+	a.starving = false;
 	for (;;) {
 		uint32_t s = rt__load_rlx(&m->rt_state);
-		uint32_t next = without_woken(&a, s);
+		uint32_t next = without_woken(s, a.awoke);
 
 		if (!(s & (LOCKED | STARVING))) {
 			/* acq: pairs with the release of unlocking. */

@@ -220,6 +220,7 @@ rt__rwmutex_lock(rt_rwmutex *rw, const rt_wait_options *o)
 	if (announce(rw))
 		return true;
 	prepare(&a, rw, o);
+	/* cppcheck-suppress autoVariables; it is taken back */
 	rw->rt_writer = &a.node;
 	int err = rt__wait(&a.w, unlock_queue, &a, o, RT_WAIT_RWMUTEX_WRITE);
 	if (err == 0)

@@ -92,7 +92,7 @@ Test(mutex, unlocked)
 {
 	fails("locks", "mutex-unlocked", NULL,
 	      "fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 [running]:\n"
-	      "mutex_unlocked(");
+	      "rt_mutex_unlock(");
 }
 
 Test(mutex, deadlock)
