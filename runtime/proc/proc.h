@@ -42,8 +42,8 @@ enum rt__wait_reason {
 	RT_WAIT_SELECT,
 	RT_WAIT_CHAN_RECEIVE,
 	RT_WAIT_CHAN_SEND,
-	RT_WAIT_SLEEP,
 	RT_WAIT_SEMAPHORE,
+	RT_WAIT_SLEEP,
 	RT_WAIT_COND,
 	RT_WAIT_MUTEX,
 	RT_WAIT_RWMUTEX_READ,
@@ -273,6 +273,8 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
+	/* ... and free what pools have cached. */
+	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

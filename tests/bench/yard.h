@@ -21,6 +21,7 @@ void select_n(long n, int k);
 void selready(long n, int k);
 void ring(long n, int k);
 void sieve(long n, int k);
+
 /* ---- sync.c ---- */
 void mutex(long n, int k);
 

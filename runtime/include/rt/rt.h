@@ -189,7 +189,7 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
  * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
- * right now. What nobody needs for a second or two goes by itself.
+ * right now, and what pools have cached. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
 
