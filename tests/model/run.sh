@@ -68,6 +68,13 @@ spinning)
 	good -DWORK=1 -DFOREIGN=1
 	good -DWORK=0 -DFOREIGN=2
 	good -DWORK=0 -DFOREIGN=1 -DYIELDS=1
+	# The same with a lookout (idle.c).
+	good -DWORK=2 -DFOREIGN=0 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=1 -DLOOKOUT
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_LOOKOUT_LAST  # it ends without a last look
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_FENCE_LOOKOUT # lookout = NULL, then the queues
+	bad -DWORK=2 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT -DNO_LOOKOUT_WAKE # taken, and nobody is woken
 	# The pieces of the protocol.
 	bad -DWORK=2 -DFOREIGN=0 -DNO_LAST_LOOK
 	bad -DWORK=2 -DFOREIGN=0 -DNO_NEEDSPINNING
