@@ -22,7 +22,8 @@
  * for them is in vain: the futex costs them more than all else they do, and the thief takes their
  * cache lines. So an M that was woken in vain becomes the lookout: it naps, and looks every so
  * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
- * goroutine that is alone in its queue: it waits for a nap at most. Who takes the lookout for
+ * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it ready only: others
+ * that wake somebody may do so for work that is elsewhere. Who takes the lookout for
  * something else wakes an M as if for its own work; when it has looked long enough, it stops being
  * the lookout, fence, and looks a last time, as any idler.
  *
@@ -332,16 +333,17 @@ runs_own_timers(const struct rt__m *mp)
 	return mp->p && mp->firing;
 }
 
-/* Whether there is at most the next slot to take from the caller's P. */
+/* Whether there is at most the next slot to take from pp, which is the caller's. */
 static bool
 is_alone(const struct rt__p *pp)
 {
-	return pp && rt__load_rlx(&pp->runq.head) == pp->runq.tail;
+	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
 }
 
-/* Whether to wake somebody for work that was just made visible. */
+/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere else,
+ * or NULL. */
 static bool
-want_wake(void)
+want_wake(const struct rt__p *pp)
 {
 	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
 		return false; /* the only P is the caller's: nobody is idle */
@@ -350,7 +352,7 @@ want_wake(void)
 	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;
-	if (rt__load_rlx(&rt__sched.lookout) && is_alone(rt__getm()->p))
+	if (pp && rt__load_rlx(&rt__sched.lookout) && is_alone(pp))
 		return false;
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
 		return !runs_own_timers(rt__getm());
@@ -362,10 +364,10 @@ want_wake(void)
 	return rt__load_rlx(&rt__sched.npidle) != 0;
 }
 
-void
-rt__wakep(void)
+static RT_NOINLINE void
+wake_one(void)
 {
-	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
+	if (!rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
 		return;
 	rt__lock(&rt__sched.lock);
 	struct rt__p *pp = rt__pidle_get_for_work();
@@ -376,6 +378,20 @@ rt__wakep(void)
 	rt__unlock(&rt__sched.lock);
 	if (pp)
 		rt__startm(pp, true);
+}
+
+void
+rt__wakep(void)
+{
+	if (rt__unlikely(want_wake(NULL)))
+		wake_one();
+}
+
+void
+rt__wakep_for(const struct rt__p *pp)
+{
+	if (rt__unlikely(want_wake(pp)))
+		wake_one();
 }
 
 /* Whether somebody sleeps until the earliest timer. With sched.lock. */

@@ -232,6 +232,8 @@ extern uint64_t rt__main_mask; /* (a) main's, which idle Ms have, too */
 void rt__stopm(void);
 void rt__startm(struct rt__p *pp, bool spinning);
 void rt__wakep(void);
+/* The same for a goroutine that was put on the caller's P. */
+void rt__wakep_for(const struct rt__p *pp);
 void rt__handoffp(struct rt__p *pp);
 void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);

@@ -394,5 +394,5 @@ rt__ready(struct rt__g *gp)
 		rt__runq_put_p(pp, gp, true);
 	else
 		rt__globrunq_put(gp);
-	rt__wakep();
+	rt__wakep_for(pp);
 }

@@ -72,9 +72,9 @@ spinning)
 	good -DWORK=2 -DFOREIGN=0 -DLOOKOUT
 	good -DWORK=1 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT
 	good -DWORK=1 -DFOREIGN=1 -DLOOKOUT
-	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_LOOKOUT_LAST  # it ends without a last look
-	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_FENCE_LOOKOUT # lookout = NULL, then the queues
-	bad -DWORK=2 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT -DNO_LOOKOUT_WAKE # taken, and nobody is woken
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_LOOKOUT_LAST # it ends without a last look
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_FENCE_LOOKOUT # lookout = NULL, then queues
+	bad -DWORK=1 -DFOREIGN=1 -DLOOKOUT -DLOCAL_RESET=true # reset_spinning relies on it, too
 	# The pieces of the protocol.
 	bad -DWORK=2 -DFOREIGN=0 -DNO_LAST_LOOK
 	bad -DWORK=2 -DFOREIGN=0 -DNO_NEEDSPINNING

@@ -112,6 +112,9 @@ inline fence(t)
 #else
 #define FENCE_LOOKOUT(t) fence(t);
 #endif
+#ifndef LOCAL_RESET /* reset_spinning wakes as if for its own P */
+#define LOCAL_RESET false
+#endif
 #ifdef NO_FENCE_LOOK
 #define FENCE_LOOK(t)
 #else
@@ -188,7 +191,7 @@ inline startm(p, spins)
 
 
 /* Several steps. A fence is one with the load behind it, since stores may have landed before. */
-inline wakep(t, fenced)
+inline wakep(t, fenced, mine)
 {
 	d_step {
 		if
@@ -198,7 +201,7 @@ inline wakep(t, fenced)
 		go = (nmspinning == 0)
 	};
 	if
-	:: go && p != NONE -> d_step { go = !(lookout_seen != NONE && ring[p] + late_ring[t] == 0) }
+	:: go && mine -> d_step { go = !(lookout_seen != NONE && ring[p] + late_ring[t] == 0) }
 	:: else
 	fi;
 	if
@@ -494,7 +497,7 @@ got: /* reset_spinning */
 		spinning = false;
 		d_step { RMW(m) nmspinning-- };
 #ifndef NO_RESET_WAKE
-		wakep(m, FENCE_AFTER_RMW)
+		wakep(m, FENCE_AFTER_RMW, LOCAL_RESET)
 #endif
 	:: else
 	fi;
@@ -515,7 +518,7 @@ end_running:
 		:: else -> late_next[m] = true
 		fi
 	   };
-		wakep(m, FENCE_READY);
+		wakep(m, FENCE_READY, true);
 		goto running
 #if YIELDS > 0
 	:: d_step { yields > 0 -> yields--; late_ring[m]++; late_p[m] = p }; goto search
@@ -573,7 +576,7 @@ handoff: /* a locked goroutine parks: rt__handoffp, then the M waits for it, her
 #ifndef HANDOFF_BLIND
 	d_step { FENCE_LOOK(m) go = needspinning };
 	if
-	:: go -> wakep(m, 0)
+	:: go -> wakep(m, 0, false)
 	:: else
 	fi;
 #endif
@@ -581,9 +584,7 @@ handoff: /* a locked goroutine parks: rt__handoffp, then the M waits for it, her
 
 handed: /* rt__startm: if that was the lookout, somebody else is woken in its place */
 	if
-#ifndef NO_LOOKOUT_WAKE
-	:: taken -> taken = false; wakep(m, FENCE_AFTER_RMW)
-#endif
+	:: taken -> taken = false; wakep(m, FENCE_AFTER_RMW, false)
 	:: else
 	fi;
 #endif
@@ -601,7 +602,7 @@ proctype foreign()
 	do
 	:: n > 0 ->
 		d_step { n--; LOCK(NM) global++ };
-		wakep(NM, FENCE_AFTER_RMW)
+		wakep(NM, FENCE_AFTER_RMW, false)
 	:: n == 0 -> break
 	od
 }
