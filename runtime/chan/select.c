@@ -318,19 +318,23 @@ enqueue(struct select *s)
 	}
 }
 
+/* Each but that of the winner, who has taken it off; NULL: no channel has won. */
 static void
-dequeue(struct select *s)
+dequeue(struct select *s, const union node *winner)
 {
 	for (uint32_t i = 0; i < s->nlocked; i++) {
 		rt_case *k = &s->cases[s->order[i]];
-		struct rt__sudog *sg = &s->nodes[s->order[i]].sudog;
+		union node *n = &s->nodes[s->order[i]];
+		struct rt__chan *c = chan_of(k);
 
-		if (!rt__load_acq(&sg->queued)) /* pairs with the release in rt__waitq_pop */
+		if (n == winner)
 			continue;
-		rt__chan_lock(chan_of(k));
-		if (sg->queued)
-			rt__waitq_remove(queue_of(k), sg);
-		rt__chan_unlock(chan_of(k));
+		rt__chan_lock(c);
+		if (n->sudog.queued)
+			rt__waitq_remove(queue_of(k), &n->sudog);
+		else
+			c->leaving--;
+		rt__chan_unlock(c);
 	}
 }
 
@@ -410,7 +414,7 @@ wait_for_one(struct select *s, bool *ok)
 				s->n ? RT_WAIT_SELECT : RT_WAIT_SELECT_NO_CASES);
 	else
 		outcome = rt__wait(&s->waiter, unlock_and_enrol, s, &s->options, RT_WAIT_SELECT);
-	dequeue(s);
+	dequeue(s, outcome == 0 ? s->waiter.winner : NULL);
 	if (s->passive)
 		leave(s);
 	if (outcome == ETIMEDOUT)
