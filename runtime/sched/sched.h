@@ -192,6 +192,8 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* In a report of something else: the panics whose deferred calls were running. */
+bool rt__print_panics_under_way(void);
 /* The text of a fault's panic. */
 const char *rt__fault_text(int sig, int code);
 /* A fault of the program's that the running goroutine has on uc becomes a panic when the handler

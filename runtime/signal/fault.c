@@ -55,7 +55,8 @@ static RT_NORETURN void
 panic(const struct rt__event *e, const char *text)
 {
 	if (rt__crash_begin()) {
-		rt__eprintf("panic: %s\n", text);
+		bool during = rt__print_panics_under_way();
+		rt__eprintf("%spanic: %s\n", during ? "\t" : "", text);
 		print_signal(e);
 	}
 	end(RT_CRASH_PANIC, e);
