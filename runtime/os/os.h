@@ -138,6 +138,8 @@ void rt__os_sleep_exactly(void);
 
 /* Sleeps while *addr == value; ns < 0: without limit. May wake for no reason. */
 void rt__futex_wait(uint32_t *addr, uint32_t value, int64_t ns);
+/* The same with a time of CLOCK_MONOTONIC, INT64_MAX for ever: false when it has come. */
+bool rt__futex_wait_until(uint32_t *addr, uint32_t value, int64_t when);
 void rt__futex_wake(uint32_t *addr, int count);
 
 /* ---- mem.c ---- */

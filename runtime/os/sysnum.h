@@ -24,6 +24,8 @@
 
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
+#define RT_FUTEX_WAIT_BITSET_PRIVATE 137 /* its time is absolute */
+#define RT_FUTEX_ANY (-1)
 
 #define RT_POLLOUT 4
 
@@ -43,5 +45,6 @@
 #define RT_EAGAIN 11
 #define RT_EFAULT 14
 #define RT_EINVAL 22
+#define RT_ETIMEDOUT 110
 
 #endif

@@ -13,6 +13,7 @@ const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_SELECT] = "select",
 	[RT_WAIT_CHAN_RECEIVE] = "chan receive",
 	[RT_WAIT_CHAN_SEND] = "chan send",
+	[RT_WAIT_SLEEP] = "sleep",
 	[RT_WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
 	[RT_WAIT_EXIT] = "panicwait",
 };

@@ -21,6 +21,7 @@
 struct rt__arena;
 struct rt__m;
 struct rt__p;
+struct rt__timer;
 
 /* Goroutine status, with Go's numbers. */
 enum rt__g_status {
@@ -41,6 +42,7 @@ enum rt__wait_reason {
 	RT_WAIT_SELECT,
 	RT_WAIT_CHAN_RECEIVE,
 	RT_WAIT_CHAN_SEND,
+	RT_WAIT_SLEEP,
 	RT_WAIT_WAITGROUP,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,
@@ -116,21 +118,22 @@ struct rt__m {
 	int32_t tid;          /* (c) the kernel's thread id */
 	bool spinning;        /* looking for work, counted in sched.nmspinning */
 	struct rt__note park;
-	struct rt__m *idle_link; /* (S) next idle M */
-	struct rt__m *all_link;  /* (c) next M ever made */
-	struct rt__g *locked_g;  /* goroutine that this M alone may run */
-	uint32_t locked_ext;     /* (m) rt_lock_os_thread nesting */
-	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
-	uint64_t rand;           /* (m) state of the steal order and friends */
-	void (*start_fn)(void);  /* (c) instead of schedule(): a monitor */
-	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
-	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
-	void *signal_stack;      /* (c) for handlers */
-	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
-	uint32_t critical;       /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
-	bool own_mask;           /* (m) ... which are not the process's */
-	uint32_t locks_held;     /* (m) by rank; in builds with assertions */
-	uint32_t urg_pending;    /* (a) a preemption signal is under way to this M */
+	struct rt__m *idle_link;  /* (S) next idle M */
+	struct rt__m *all_link;   /* (c) next M ever made */
+	struct rt__g *locked_g;   /* goroutine that this M alone may run */
+	uint32_t locked_ext;      /* (m) rt_lock_os_thread nesting */
+	uint32_t locked_int;      /* (m) the runtime's own nesting (initialization) */
+	uint64_t rand;            /* (m) state of the steal order and friends */
+	void (*start_fn)(void);   /* (c) instead of schedule(): a monitor */
+	struct rt__g *wait_g;     /* (S) what it will run when it gets a P; of that G, wait_m */
+	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
+	void *signal_stack;       /* (c) for handlers */
+	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
+	uint32_t critical;        /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
+	bool own_mask;            /* (m) ... which are not the process's */
+	uint32_t locks_held;      /* (m) by rank; in builds with assertions */
+	uint32_t urg_pending;     /* (a) a preemption signal is under way to this M */
+	struct rt__timer *firing; /* (a) the timer whose function it runs, see sched/timer_heap.c */
 };
 
 /* P status, with the numbers that Go had until 1.25. */
@@ -157,6 +160,21 @@ struct rt__runq {
 	struct rt__g *ring[RT_RUNQ_SIZE];      /* (a) */
 };
 
+/* No time: later than any. */
+#define RT_NEVER INT64_MAX
+
+/* A heap of timers: sched/timer_heap.c. */
+struct rt__timers {
+	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t looked;       /* (a) when the owner last compared that with the clock */
+	struct rt__lock lock; /* of all that follows */
+	int32_t n;            /* entries, */
+	int32_t pending;      /* (a) of which so many were not stopped */
+	uint32_t cap, free;   /* a free slot, the first of a chain */
+	struct rt__timer_entry *heap;
+	union rt__timer_slot *slots;
+};
+
 /* The queue is last: of a P that has run little, only the first lines have been touched. */
 struct rt__p {
 	int32_t id;              /* (c) */
@@ -177,6 +195,7 @@ struct rt__p {
 	uint32_t sysmon_systick; /* sysmon: the same of system calls */
 	int64_t sysmon_syswhen;
 	int64_t resend_when, resend_delay; /* sysmon: when to ask the same goroutine again */
+	struct rt__timers timers;
 	struct rt__runq runq;
 	struct rt__g *free_gs[RT_FREE_GS]; /* (p) dead Gs, ready for use; the last is the warmest */
 };

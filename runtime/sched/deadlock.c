@@ -25,7 +25,7 @@ rt__checkdead(void)
 		rt__sched.mcount - rt__sched.nmidle - rt__sched.nmidle_locked - rt__sched.nmsys;
 
 	if (run > 0 || rt__hooks.foreign_threads() > 0 || rt__load_rlx(&rt__sched.gcwaiting) ||
-	    rt__crashing())
+	    rt__crashing() || rt__timers_pending())
 		return;
 	if (run < 0) {
 		rt__eprintf("runtime: checkdead: nmidle=%d nmidlelocked=%d mcount=%d nmsys=%d\n",

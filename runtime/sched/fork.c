@@ -31,6 +31,7 @@ reset_p(struct rt__p *pp)
 	pp->runq.head = pp->runq.tail = 0;
 	pp->runq.next = NULL;
 	pp->nfree = 0;
+	rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 }
 
@@ -48,9 +49,11 @@ reset_ps(struct rt__p *own)
 static void
 reset_ms(struct rt__m *mp)
 {
+	for (struct rt__m *m = rt__sched.all_ms; m; m = m->all_link)
+		m->firing = NULL; /* who stops that timer would wait for it */
 	rt__sched.mcount = mp != NULL;
 	rt__sched.all_ms = mp;
-	rt__sched.idle_ms = rt__sched.free_ms = rt__sched.unborn_ms = NULL;
+	rt__sched.idle_ms = rt__sched.free_ms = rt__sched.unborn_ms = rt__sched.keeper = NULL;
 	rt__sched.nmidle = rt__sched.nmidle_locked = rt__sched.nmsys = 0;
 	if (!mp)
 		return;
@@ -69,6 +72,7 @@ reset_sched(void)
 	rt__sched.needspinning = rt__sched.gcwaiting = rt__sched.world_busy = 0;
 	rt__sched.sysmonwait = rt__sched.sysmon_slow = rt__sched.sysmon_kick = 0;
 	rt__sched.urgent = 0;
+	rt__sched.sysmon_when = 0;
 	rt__sched.stage = RT_STAGE_SINGLE;
 }
 

@@ -18,6 +18,9 @@
  *
  * The model is tests/model/spinning.pml. It found four holes in the first version of this.
  *
+ * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
+ * first is due (timers.c).
+ *
  * An idle M's thread pointer is its own, so that a signal handler that runs there meanwhile does
  * not write to the errno of a goroutine that runs elsewhere.
  */
@@ -40,14 +43,43 @@ rt__become_spinning(struct rt__m *mp)
 /* ---- idle Ms; sched.lock is held for the list itself ---- */
 
 static void
-mput(struct rt__m *mp)
+link_idle(struct rt__m *mp)
 {
 	mp->idle_link = rt__sched.idle_ms;
 	rt__sched.idle_ms = mp;
+}
+
+static void
+mput(struct rt__m *mp)
+{
+	link_idle(mp);
 	rt__sched.nmidle++;
 	rt__checkdead();
 }
 
+/* Until when the keeper sleeps. */
+static int64_t
+kept_until(void)
+{
+	return rt__sched.keeper ? rt__sched.keeper_until : RT_NEVER;
+}
+
+/* The same as mput; mp is the keeper if its timer comes before that of the one there is, who sleeps
+ * on and finds out when it wakes. */
+static bool
+mput_keeper(struct rt__m *mp, int64_t until)
+{
+	if (until >= kept_until())
+		return false;
+	if (rt__sched.keeper)
+		link_idle(rt__sched.keeper);
+	rt__sched.keeper = mp;
+	rt__sched.keeper_until = until;
+	rt__sched.nmidle++;
+	return true;
+}
+
+/* The keeper last: while there is another one. */
 static struct rt__m *
 mget(void)
 {
@@ -55,8 +87,12 @@ mget(void)
 
 	if (mp) {
 		rt__sched.idle_ms = mp->idle_link;
-		rt__sched.nmidle--;
+	} else {
+		mp = rt__sched.keeper;
+		rt__sched.keeper = NULL;
 	}
+	if (mp)
+		rt__sched.nmidle--;
 	return mp;
 }
 
@@ -79,34 +115,71 @@ mtake(struct rt__m *mp)
  * long ends its thread; Go keeps them for good. The idle list is LIFO, so it is always the same
  * ones that sleep on. m0 stays: see rt__mexit.
  */
-static void
-reap_self(struct rt__m *mp)
-{
-	rt__lock(&rt__sched.lock);
-	bool ours = mtake(mp);
-	rt__unlock(&rt__sched.lock);
-	if (ours)
-		rt__mexit();
-}
-
 static bool
 is_spare(const struct rt__m *mp)
 {
 	return mp != &rt__m0 && rt__sched.nmidle > rt__load_acq(&rt__sched.ps)->n;
 }
 
-/* Sleeps until somebody hands it a P. */
-static void
-mpark(struct rt__m *mp, bool spare)
+/*
+ * The keeper's timer is due, if it was not stopped or run meanwhile: the P to run it with, or NULL
+ * and until when to sleep on. Without an idle P, all Ms that have one are looked after by sysmon.
+ * With sched.lock.
+ */
+static struct rt__p *
+keeper_is_up(struct rt__m *mp, int64_t *until)
 {
+	struct rt__p *pp = rt__timers_first(until);
+
+	rt__sched.keeper_until = *until;
+	if (*until != RT_NEVER && *until > rt__nanotime())
+		return NULL;
+	rt__sched.keeper = NULL;
+	pp = pp ? rt__pidle_get_or_any(pp) : NULL;
+	if (pp)
+		rt__sched.nmidle--;
+	else
+		link_idle(mp);
+	*until = RT_NEVER;
+	return pp;
+}
+
+/* An idle M has slept for as long as it wanted to. Returns a P if it has one to go on with, or
+ * until when to sleep on. */
+static struct rt__p *
+time_is_up(struct rt__m *mp, int64_t *until)
+{
+	struct rt__p *pp = NULL;
+	bool ends = false;
+
+	*until = RT_NEVER;
+	rt__lock(&rt__sched.lock);
+	if (rt__sched.keeper == mp)
+		pp = keeper_is_up(mp, until);
+	else
+		ends = is_spare(mp) && mtake(mp);
+	rt__unlock(&rt__sched.lock);
+	if (ends)
+		rt__mexit();
+	return pp;
+}
+
+/* Sleeps until somebody hands it a P, or the time has come. */
+static void
+mpark(struct rt__m *mp, int64_t until)
+{
+	struct rt__p *pp = NULL;
+
 	rt__use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&rt__main_mask));
-	if (spare && !rt__note_timedsleep(&mp->park, SPARE_M_NS))
-		reap_self(mp);
-	rt__note_sleep(&mp->park);
-	rt__note_clear(&mp->park);
-	rt__acquirep(mp->next_p);
-	mp->next_p = NULL;
+	while (!pp && !rt__note_sleep_until(&mp->park, until))
+		pp = time_is_up(mp, &until);
+	if (!pp) {
+		rt__note_clear(&mp->park);
+		pp = mp->next_p;
+		mp->next_p = NULL;
+	}
+	rt__acquirep(pp);
 }
 
 /* Wakes mp, which sleeps in mpark, or is about to, with pp. */
@@ -124,11 +197,16 @@ rt__stopm(void)
 
 	if (mp->p || mp->spinning)
 		rt__throw("stopm: holding a P or spinning");
+	int64_t until;
+
 	rt__lock(&rt__sched.lock);
-	mput(mp);
-	bool spare = is_spare(mp);
+	rt__timers_first(&until);
+	if (!mput_keeper(mp, until)) {
+		mput(mp);
+		until = is_spare(mp) ? rt__nanotime() + SPARE_M_NS : RT_NEVER;
+	}
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, spare);
+	mpark(mp, until);
 }
 
 /* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
@@ -174,6 +252,13 @@ rt__startm(struct rt__p *pp, bool spinning)
 	munpark(mp, pp);
 }
 
+/* What it readies, it runs itself, or wakes somebody for afterwards: rt__timers_look. */
+static bool
+runs_own_timers(const struct rt__m *mp)
+{
+	return mp->p && mp->firing;
+}
+
 /* Whether to wake somebody for work that was just made visible. */
 static bool
 want_wake(void)
@@ -186,7 +271,7 @@ want_wake(void)
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
-		return true;
+		return !runs_own_timers(rt__getm());
 	if (rt__load_rlx(&rt__sched.needspinning))
 		return false;
 	rt__store_rlx(&rt__sched.needspinning, 1u);
@@ -211,6 +296,16 @@ rt__wakep(void)
 		rt__startm(pp, true);
 }
 
+/* Whether somebody sleeps until the earliest timer. With sched.lock. */
+static bool
+is_kept(void)
+{
+	int64_t when;
+
+	rt__timers_first(&when);
+	return when >= kept_until();
+}
+
 /* Passes on a P that its M cannot use now. */
 void
 rt__handoffp(struct rt__p *pp)
@@ -233,7 +328,7 @@ rt__handoffp(struct rt__p *pp)
 	if (stopping) {
 		rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 		rt__stop_one_less();
-	} else if (rt__sched.runq.n == 0) {
+	} else if (rt__sched.runq.n == 0 && is_kept()) {
 		rt__pidle_put(pp);
 		pp = NULL;
 	}
@@ -288,7 +383,7 @@ rt__m_wait_with(struct rt__g *gp)
 	rt__gd_push_back(&rt__sched.runq, &gp, 1);
 	rt__unlock(&rt__sched.lock);
 	rt__preempt_for_global();
-	mpark(mp, false);
+	mpark(mp, RT_NEVER);
 	gp = mp->wait_g;
 	mp->wait_g = NULL;
 	if (gp)
@@ -333,7 +428,7 @@ rt__stop_locked_m(void)
 	rt__sched.nmidle_locked++;
 	rt__checkdead();
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, false);
+	mpark(mp, RT_NEVER);
 }
 
 /* gp may run on its own M only: wakes that with our P, and sleeps. */

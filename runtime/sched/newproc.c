@@ -43,13 +43,12 @@ go_of_nil(void)
 
 /* Makes gp runnable for the first time. */
 static inline void
-launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
+launch_with(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 {
 	struct rt__g *parent = rt__getg();
 
 	if (rt__unlikely(!regs->fn))
 		go_of_nil();
-	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
 	gp->id = next_goid(pp);
 	gp->parent_id = parent ? parent->id : 0;
 	gp->start_pc = regs->fn;
@@ -68,6 +67,13 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 		rt__wakep();
 	else
 		second_goroutine();
+}
+
+static inline void
+launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
+{
+	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
+	launch_with(gp, regs, pp);
 }
 
 static RT_NOINLINE struct rt__g *
@@ -107,6 +113,19 @@ rt__newproc_words(const struct rt__go_regs *regs)
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
 	launch(gp, regs, pp);
+}
+
+void
+rt__newproc_later(const struct rt__go_later *call)
+{
+	struct rt__go_regs regs = {
+		.fn = (uintptr_t)call->fn, .ints = {(uintptr_t)call->arg}, .pc = call->pc};
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = get_g(pp);
+
+	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), &regs, &gp->pc);
+	gp->fpctl = call->fpctl;
+	launch_with(gp, &regs, pp);
 }
 
 /* For rt_go_attr: regs->fn is not the function but what the macro says about the call. */

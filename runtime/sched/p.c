@@ -85,6 +85,29 @@ rt__pidle_get(void)
 	return pp;
 }
 
+/* Takes pp off the idle list if it is there. With sched.lock. */
+static bool
+pidle_take(struct rt__p *pp)
+{
+	for (struct rt__p **at = &rt__sched.idle_ps; *at; at = &(*at)->link) {
+		if (*at == pp) {
+			*at = pp->link;
+			rt__pidle_taken(pp);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The caches of pp are warm, or its timers are due. With sched.lock. */
+struct rt__p *
+rt__pidle_get_or_any(struct rt__p *pp)
+{
+	if (rt__load_rlx(&pp->status) == RT_P_IDLE && pidle_take(pp))
+		return pp;
+	return rt__pidle_get();
+}
+
 /* With sched.lock. For who has found work: if no P is idle, those that are about to give theirs up
  * without having spun are told, or they would sleep over it. Before nmspinning is dropped. */
 struct rt__p *
@@ -100,17 +123,20 @@ rt__pidle_get_for_work(void)
 /* ---- procresize ---- */
 
 /* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
- * calls, an mcache, timers) is set up here. */
+ * calls, an mcache) is set up here. */
 static void
 p_init(struct rt__p *pp, int32_t id)
 {
 	pp->id = id;
 	pp->preempt = false;
+	if (!pp->timers.heap)
+		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }
 
 /* A P that goes: its goroutines to the head of the global queue, in order; its free Gs to the
- * global list. The struct stays, since an M without a P may still look at it. */
+ * global list; its timers to the caller. The struct stays, since an M without a P may still look at
+ * it. */
 static void
 p_destroy(struct rt__p *pp)
 {
@@ -126,6 +152,7 @@ p_destroy(struct rt__p *pp)
 		q->next = NULL;
 	}
 	rt__gfpurge(pp);
+	rt__timers_move(&rt__getm()->p->timers, &pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_DEAD);
 }
 

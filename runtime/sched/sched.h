@@ -23,6 +23,15 @@ void rt__newproc(const struct rt__go_regs *regs);
 void rt__newproc_words(const struct rt__go_regs *regs);
 /* The same for rt_go_attr (rt__go_attr). */
 void rt__newproc_attr(struct rt__go_regs *regs);
+/* Starts a goroutine from g0: fn(arg), with the floating-point control and the call of who wanted
+ * it. */
+struct rt__go_later {
+	void (*fn)(void *arg);
+	void *arg;
+	uint64_t fpctl;
+	uintptr_t pc;
+};
+void rt__newproc_later(const struct rt__go_later *call);
 /* Ends the calling goroutine, whose function has returned. */
 RT_NORETURN void rt__goend(void);
 /* Queues the main goroutine, on its own large stack. */
@@ -119,6 +128,30 @@ void rt__not_alone(void);
 /* A random number below n: from the seed under RTDEBUG=schedseed. */
 uint32_t rt__random_below(uint32_t n);
 
+/* ---- timers: see timer_heap.c and timers.c ---- */
+
+/*
+ * Calls fn(t, now) once it is time, on g0 or on a thread without a goroutine: fn does not block,
+ * and may ready and start goroutines and start timers, its own too. Lies anywhere. Calls for one
+ * timer do not overlap, except that fn may run meanwhile.
+ */
+struct rt__timer {
+	int64_t when; /* CLOCK_MONOTONIC, nanoseconds */
+	void (*fn)(struct rt__timer *t, int64_t now);
+	struct rt__timers *at; /* (a) the heap it was last put on */
+	struct rt__m *runner;  /* (a) who has called fn last */
+	uint32_t slot;         /* (a) */
+};
+void rt__timer_init(struct rt__timer *t, void (*fn)(struct rt__timer *t, int64_t now));
+/* Starts one that is not pending. Also on g0, from an unlock function, and on any thread. */
+void rt__timer_start(struct rt__timer *t, int64_t when);
+/* True: it was pending, and fn is not called. When it returns, fn does not run and will not, unless
+ * fn itself is the caller. Not if fn may wait for what the caller holds. */
+bool rt__timer_stop(struct rt__timer *t);
+/* The same without waiting, for a timer that is started, by fn too, and stopped with a lock that fn
+ * takes first: false if fn is about to take it for the last start. True for one that is nowhere. */
+bool rt__timer_try_stop(struct rt__timer *t);
+
 /* ---- system calls that may block: see syscall.c ---- */
 
 /*
@@ -155,6 +188,10 @@ rt__may_park(const struct rt__m *mp)
 /* The calling goroutine has changed its thread's mask from `old` to `mask`: it takes it along from
  * now on. No effect inside a signal handler, whose end restores the mask. */
 void rt__note_sigmask(uint64_t old, uint64_t mask);
+
+/* Starts sysmon if it does not run yet: while the program is one goroutine, nobody but that looks
+ * at the clock. */
+void rt__sysmon_ensure(void);
 
 /* ---- fork: see fork.c ---- */
 

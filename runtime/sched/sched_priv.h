@@ -36,6 +36,8 @@ struct rt__sched {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
 	struct rt__gdeque runq;  /* (S), n also read without */
 	struct rt__m *idle_ms;   /* (S) */
+	struct rt__m *keeper;    /* (S) idle, and sleeps until a timer is due, */
+	int64_t keeper_until;    /* (S) at this time */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
 	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
@@ -55,7 +57,8 @@ struct rt__sched {
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
 	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
 	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
-	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
+	uint32_t sysmon_kick;                       /* (a) futex: 1 and 2 wake it */
+	int64_t sysmon_when;                        /* (a) it will look again by then */
 	uint32_t urgent;                            /* (a) somebody waits for a preemption */
 	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
 	uint32_t stage;                             /* (a) enum rt__stage */
@@ -240,7 +243,8 @@ struct rt__p *rt__releasep(void);
 void rt__pidle_put(struct rt__p *pp);
 struct rt__p *rt__pidle_get(void);
 struct rt__p *rt__pidle_get_for_work(void);
-void rt__pidle_taken(struct rt__p *pp); /* pp was unlinked from the list */
+void rt__pidle_taken(struct rt__p *pp);               /* pp was unlinked from the list */
+struct rt__p *rt__pidle_get_or_any(struct rt__p *pp); /* pp, if it is idle */
 
 /* ---- g.c ---- */
 struct rt__allg {
@@ -306,6 +310,30 @@ void rt__checkdead(void);
 /* Takes a P out of a system call: true if it is the caller's now. */
 bool rt__retake_syscall(struct rt__p *pp, enum rt__p_status to);
 
+/* ---- timer_heap.c; all but init take the heap's lock ---- */
+void rt__timers_init(struct rt__timers *ts);
+/* Whether t is the earliest now. */
+bool rt__timers_add(struct rt__timers *ts, struct rt__timer *t, int64_t when);
+/* rt__timer_stop, by self. */
+bool rt__timer_stop_by(struct rt__timer *t, const struct rt__m *self);
+/* Calls the functions of at most max timers that are due: of how many. */
+int rt__timers_fire(struct rt__timers *ts, struct rt__m *mp, int64_t now, int max);
+void rt__timers_move(struct rt__timers *to, struct rt__timers *from);
+
+/* ---- timers.c ---- */
+/* Runs pp's timers that are due; pp is mp's. Whether there were any. */
+bool rt__timers_look(struct rt__m *mp, struct rt__p *pp);
+/* The same for the heaps of others, until one had any. */
+bool rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps);
+/* The P with the earliest timer, and when that is due; NULL and RT_NEVER without any. */
+struct rt__p *rt__timers_first(int64_t *ret_when);
+bool rt__timers_due(void);
+bool rt__timers_pending(void);
+/* For sysmon: runs those that nobody looks after; and when there will be some, unless somebody
+ * does. */
+bool rt__timers_watch(int64_t now);
+int64_t rt__timers_plan(void);
+
 /* ---- preempt.c ---- */
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
@@ -324,7 +352,6 @@ RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
 void rt__preempt_stress_start(void);
 
 /* ---- sysmon.c ---- */
-void rt__sysmon_ensure(void); /* starts it if it does not run yet */
 void rt__sysmon(void);
 void rt__new_monitor(void (*fn)(void));
 void rt__sysmon_kick(void);
@@ -335,6 +362,8 @@ rt__sysmon_kick_if_slow(void)
 	if (rt__unlikely(rt__load_rlx(&rt__sched.sysmon_slow)))
 		rt__sysmon_kick();
 }
+/* Somebody needs it at this time. */
+void rt__sysmon_look_by(int64_t when);
 /* A preemption that came too early is to be made as soon as it may be. */
 void rt__sysmon_want_urgent(void);
 

@@ -2,7 +2,7 @@
 /*
  * RTDEBUG=schedtrace=MS: the state of the scheduler in Go's words, every MS milliseconds, and once
  * more, with all detail, before a report. scheddetail=1 adds a line for each P, M and goroutine.
- * What we have not got keeps Go's zero: timers, malloc's and throw's marks.
+ * What we have not got keeps Go's zero: malloc's and throw's marks.
  *
  * sysmon prints, which starts with the program then; a child of fork has none, and prints nothing,
  * until it has a second goroutine. The first line is main's. sysmon's stack is small: the text goes
@@ -129,7 +129,8 @@ put_p(struct sink *s, const struct rt__p *pp)
 	put(s, "  P%d: status=%u schedtick=%u syscalltick=%u m=", pp->id, rt__load_rlx(&pp->status),
 	    rt__load_rlx(&pp->sched_tick), rt__load_rlx(&pp->syscall_tick));
 	put_id(s, mp, mp ? (uint64_t)mp->id : 0);
-	put(s, " runqsize=%d gfreecnt=%d timerslen=0\n", queued(pp), rt__load_rlx(&pp->nfree));
+	put(s, " runqsize=%d gfreecnt=%d timerslen=%d\n", queued(pp), rt__load_rlx(&pp->nfree),
+	    rt__load_rlx(&pp->timers.pending));
 }
 
 static void

@@ -5,7 +5,8 @@
  *
  * Order of the search, as in Go: stop-the-world first; every 61st slice the global queue, for
  * fairness; the local queue; the global queue; then, if there are not too many others at it,
- * stealing; then the P is given up and the M sleeps.
+ * stealing; then the P is given up and the M sleeps. Timers are looked at first, but only once the
+ * local queue has run dry or one of the other things is due: timers.c.
  *
  * An M that looks for work without having any is "spinning", and counted. Who makes work visible
  * (ready, newproc) wakes an M only if none spins; a spinning M that gives up therefore drops the
@@ -147,14 +148,16 @@ global_is_due(const struct rt__p *pp)
 
 /* Work without stealing. */
 static struct rt__g *
-find_near(struct rt__p *pp, bool *inherit)
+find_near(struct rt__m *mp, struct rt__p *pp, bool *inherit)
 {
 	struct rt__g *gp = NULL;
 
 	*inherit = false;
+	/* What a timer has woken comes before whom a preemption was for: that stays asked for. */
+	bool fired = rt__load_rlx(&pp->timers.next) != RT_NEVER && rt__timers_look(mp, pp);
 	if (rt__unlikely(rt__seeded()))
 		return rt__seeded_get(pp);
-	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
+	if (rt__unlikely(rt__load_rlx(&pp->preempt)) && !fired) {
 		gp = after_preemption(pp);
 	} else if (rt__unlikely(global_is_due(pp))) {
 		pp->global_tick = pp->sched_tick + GLOBAL_EVERY;
@@ -217,7 +220,7 @@ last_look(struct rt__m *mp)
 	rt__lock(&rt__sched.lock);
 	bool work = rt__sched.runq.n > 0;
 	rt__unlock(&rt__sched.lock);
-	if (!work && !rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)))
+	if (!work && !rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)) && !rt__timers_due())
 		return false;
 	rt__lock(&rt__sched.lock);
 	struct rt__p *pp = rt__pidle_get_for_work();
@@ -241,7 +244,7 @@ find_runnable(bool *inherit)
 			rt__gcstopm();
 			continue;
 		}
-		struct rt__g *gp = find_near(mp->p, inherit);
+		struct rt__g *gp = find_near(mp, mp->p, inherit);
 		if (!gp)
 			gp = find_far(mp);
 		if (!gp)

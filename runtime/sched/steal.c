@@ -2,7 +2,8 @@
 /*
  * Work stealing: each thief visits all Ps in an order of its own, start + k * step modulo their
  * number with a step coprime to it, so that every P comes up once and no two thieves follow each
- * other. Four rounds; only the last one takes next slots, which are cheapest where they are.
+ * other. Four rounds; only the last one takes next slots, which are cheapest where they are. After
+ * that come timers that are due.
  */
 #include "sched/sched_priv.h"
 
@@ -39,7 +40,8 @@ rt__steal_work(struct rt__p *pp)
 		if (gp)
 			return gp;
 	}
-	return NULL;
+	bool inherit;
+	return rt__timers_steal(rt__getm(), ps) ? rt__runq_get(&pp->runq, &inherit) : NULL;
 }
 
 bool

@@ -12,6 +12,7 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
+ * - Timers that are late, since nobody looks at them, are run (timers.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
@@ -43,12 +44,38 @@ rt__sysmon_want_urgent(void)
 	rt__sysmon_kick_if_slow();
 }
 
+/* A kick that only makes it plan anew. */
+void
+rt__sysmon_look_by(int64_t when)
+{
+	if (when < rt__load_rlx(&rt__sched.sysmon_when) &&
+	    rt__cas_rel(&rt__sched.sysmon_kick, 0u, 2u))
+		rt__futex_wake(&rt__sched.sysmon_kick, 1);
+}
+
 /* Sleeps for ns, or until kicked: then true. */
 static bool
 doze(int64_t ns)
 {
 	rt__futex_wait(&rt__sched.sysmon_kick, 0, ns);
-	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) != 0;
+	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) == 1;
+}
+
+/* The same; less if a timer may be late before. */
+static bool
+doze_before_timers(int64_t now, int64_t ns)
+{
+	/* First the longest, then what is earlier: who starts a timer sees either, or we see the
+	 * timer (rt__timers_plan). */
+	rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+	int64_t plan = rt__timers_plan();
+	if (plan < now + ns) {
+		ns = plan - now > SLEEP_MIN_NS ? plan - now : SLEEP_MIN_NS;
+		rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+	}
+	bool kicked = doze(ns);
+	rt__store_rlx(&rt__sched.sysmon_when, (int64_t)0);
+	return kicked;
 }
 
 /* ---- a round ---- */
@@ -194,24 +221,27 @@ start_clocks(int64_t now)
 void
 rt__sysmon(void)
 {
-	int64_t delay = SLEEP_MIN_NS, trace = 0;
+	int64_t delay = SLEEP_MIN_NS, trace = 0, now = rt__nanotime();
 	int idle = 0;
 
 	rt__preempt_init();
-	start_clocks(rt__nanotime());
+	start_clocks(now);
 	for (;;) {
 		delay = next_delay(delay, idle);
 		rt__store_rlx(&rt__sched.sysmon_slow, delay > SLEEP_MIN_NS);
-		if (doze(sooner(delay, trace)))
+		if (doze_before_timers(now, sooner(delay, trace)))
 			idle = 0;
 		if (nothing_to_watch()) {
 			sleep_until_needed();
 			idle = 0;
 		}
 		rt__start_unborn_ms();
-		int64_t now = rt__nanotime();
+		now = rt__nanotime();
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
+		/* What they have readied is late already. */
+		if (rt__timers_watch(now) && rt__load_rlx(&rt__sched.npidle) == 0)
+			rt__store_rlx(&rt__sched.urgent, 1u);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;

@@ -70,6 +70,8 @@ void rt__note_clear(struct rt__note *n);
 void rt__note_sleep(struct rt__note *n);
 /* Sleeps at most ns nanoseconds: whether the note fired. */
 bool rt__note_timedsleep(struct rt__note *n, int64_t ns);
+/* Sleeps until that time of CLOCK_MONOTONIC, INT64_MAX for ever: whether the note fired. */
+bool rt__note_sleep_until(struct rt__note *n, int64_t when);
 void rt__note_wakeup(struct rt__note *n);
 
 #endif

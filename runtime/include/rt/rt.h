@@ -28,6 +28,7 @@
 
 #include <rt/chan.h>
 #include <rt/init.h>
+#include <rt/time.h>
 #include <rt/wait.h>
 
 #ifdef __cplusplus
