@@ -3,6 +3,7 @@
 #include "init/init.h"
 #include "libc/libc.h"
 #include "proc/proc.h"
+#include "usync/usync.h"
 
 const struct rt__hooks rt__hooks = {
 	.tls_size = rt__tls_size,
@@ -15,6 +16,8 @@ const struct rt__hooks rt__hooks = {
 	.foreign_threads = rt__foreign_threads,
 	.signal_take = rt__signal_take,
 	.signal_chain = rt__signal_chain,
+	.wg_done = rt__wg_done,
+	.pools_free = rt__pools_free,
 	.run_finis = rt__run_finis,
 	.explain_init = rt__explain_init,
 };

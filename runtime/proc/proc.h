@@ -42,7 +42,12 @@ enum rt__wait_reason {
 	RT_WAIT_SELECT,
 	RT_WAIT_CHAN_RECEIVE,
 	RT_WAIT_CHAN_SEND,
+	RT_WAIT_SEMAPHORE,
 	RT_WAIT_SLEEP,
+	RT_WAIT_COND,
+	RT_WAIT_MUTEX,
+	RT_WAIT_RWMUTEX_READ,
+	RT_WAIT_RWMUTEX_WRITE,
 	RT_WAIT_WAITGROUP,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,
@@ -74,7 +79,7 @@ struct rt__g {
 	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
 	uint64_t id;            /* goid: main is 1, never reused */
 
-	struct rt__g *link;     /* next on a wait list; owner of that list */
+	void *wg;               /* (g) told when it has ended: rt_wg_go */
 	uint64_t sigmask;       /* (g) if own_mask */
 	struct rt__m *wait_m;   /* (S) M that sleeps until this G gets a P, see sched/syscall.c */
 	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
@@ -264,6 +269,10 @@ struct rt__hooks {
 	 * handler. */
 	void (*signal_take)(int sig, void (*handler)(int sig, void *info, void *uc));
 	bool (*signal_chain)(int sig, void *info, void *uc);
+	/* usync/: a goroutine has ended that wg counts. */
+	void (*wg_done)(void *wg);
+	/* ... and free what pools have cached. */
+	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

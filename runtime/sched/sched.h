@@ -21,6 +21,9 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same two for rt_wg_go. */
+void rt__newproc_wg(struct rt__go_regs *regs);
+void rt__newproc_wg_words(struct rt__go_regs *regs);
 /* The same for rt_go_attr (rt__go_attr). */
 void rt__newproc_attr(struct rt__go_regs *regs);
 /* Starts a goroutine from g0: fn(arg), with the floating-point control and the call of who wanted
@@ -108,11 +111,31 @@ rt__waiter_claim(struct rt__waiter *w)
 	return rt__load_rlx(&w->claimed) == 0 && rt__cas_rlx(&w->claimed, 0u, 1u);
 }
 
+/* For a foreign thread. */
+void rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg);
+
 /* Parks the caller until it is woken; unlock as for rt__park (gp is NULL on a foreign thread). */
-void rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
-		     enum rt__wait_reason reason);
+static inline __attribute__((always_inline)) void
+rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__park(unlock, arg, reason);
+	else
+		rt__waiter_sleep(w, unlock, arg);
+}
+
 /* Ends the wait: who has claimed it does, and does not touch w after that. */
-void rt__waiter_wake(struct rt__waiter *w);
+static inline void
+rt__waiter_wake(struct rt__waiter *w)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__ready(w->gp);
+	else
+		rt__note_wakeup(&w->note);
+}
+
+/* Whether to wait actively for a little while: others run, and nobody waits for this P. */
+bool rt__may_spin(void);
 
 /*
  * Whether nobody can run at the same time as the caller: there is one P, and no thread of the

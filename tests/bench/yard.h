@@ -22,6 +22,9 @@ void selready(long n, int k);
 void ring(long n, int k);
 void sieve(long n, int k);
 
+/* ---- sync.c ---- */
+void mutex(long n, int k);
+
 /* ---- blocking.c ---- */
 void preempt(long n, int k);
 void preemptio(long n, int k);

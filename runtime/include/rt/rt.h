@@ -5,13 +5,12 @@
  *	#include <rt/rt.h>
  *	#include <stdio.h>
  *
- *	static void greet(const char *who, int times, rt_wg *wg) { ...; rt_wg_done(wg); }
+ *	static void greet(const char *who, int times) { ... }
  *
  *	int main(void) {
  *		rt_wg wg = RT_WG_INIT;
- *		rt_wg_add(&wg, 2);
- *		rt_go(greet, "world", 3, &wg);
- *		rt_go(greet, "moon", 2, &wg);
+ *		rt_wg_go(&wg, greet, "world", 3);
+ *		rt_wg_go(&wg, greet, "moon", 2);
  *		rt_wg_wait(&wg);
  *	}
  *
@@ -28,6 +27,7 @@
 
 #include <rt/chan.h>
 #include <rt/init.h>
+#include <rt/sync.h>
 #include <rt/time.h>
 #include <rt/wait.h>
 
@@ -207,7 +207,7 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
  * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
- * right now. What nobody needs for a second or two goes by itself.
+ * right now, and what pools have cached. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
 
@@ -227,30 +227,6 @@ void rt_unlock_os_thread(void);
  * False if there is no such level.
  */
 bool rt_set_traceback(const char *level);
-
-/*
- * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may
- * live anywhere, needs no destruction, and must not be copied while in use.
- */
-typedef struct rt_wg {
-	uint64_t rt_state; /* counter << 32 | number of waiters << 1 | lock of the list */
-	void *rt_waiters;
-} rt_wg;
-
-#define RT_WG_INIT                                                                                 \
-	{                                                                                          \
-		0, NULL                                                                            \
-	}
-
-/* Adds delta, which may be negative; at zero, wakes all waiters. Panics when it becomes negative,
- * or when it is used for a new round while waiters of the last one are still about to return. */
-void rt_wg_add(rt_wg *wg, int delta);
-
-/* rt_wg_add(wg, -1). May be called from any thread. */
-void rt_wg_done(rt_wg *wg);
-
-/* Parks the goroutine until the counter is zero. Not for foreign threads. */
-void rt_wg_wait(rt_wg *wg);
 
 #ifdef __cplusplus
 }
