@@ -232,6 +232,7 @@ bool rt_set_traceback(const char *level);
 }
 #endif
 
+#include <rt/ctx.h>
 #include <rt/panic.h>
 
 #endif
