@@ -225,6 +225,17 @@ void rt__fork_child(void);
 
 /* ---- defer.c ---- */
 
+/* A call that was kept: makes it, and returns what it does, if that is an int. */
+struct rt__deferred;
+int rt__defer_call(const struct rt__deferred *d);
+/*
+ * Starts a goroutine that calls main(call, arg), where call is that of regs and lies on its stack.
+ * It appears as one that was started with regs->fn. wg is told of its end.
+ */
+void rt__newproc_call(const struct rt__go_regs *regs,
+		      void (*main)(const struct rt__deferred *call, void *arg), void *arg,
+		      void *wg);
+
 /* Runs all that the caller has deferred, and cleanup handlers: it ends. */
 void rt__unwind_all(void);
 

@@ -387,6 +387,40 @@ rt__ctx_leave(rt_ctx *c, struct rt__ctx_waiter *n)
 	return enrolled;
 }
 
+struct ctx_wait {
+	rt_ctx *ctx;
+	struct rt__waiter waiter;
+	struct rt__ctx_waiter node;
+};
+
+/* An unlock function: false, with the waiter claimed, if the context has ended. */
+static bool
+enrol(struct rt__g *gp, void *arg)
+{
+	struct ctx_wait *w = arg;
+
+	(void)gp;
+	if (rt__ctx_enrol(w->ctx, &w->node) || !rt__waiter_claim(&w->waiter))
+		return true;
+	w->waiter.winner = &w->node;
+	return false;
+}
+
+bool
+rt__ctx_wait(rt_ctx *c, const rt_wait_options *o)
+{
+	struct ctx_wait w = {.ctx = c};
+
+	if (error_of(c) != 0)
+		return true;
+	rt__waiter_init(&w.waiter);
+	w.node.waiter = &w.waiter;
+	w.node.winner = &w.node;
+	int r = rt__wait(&w.waiter, enrol, &w, o, RT_WAIT_CONTEXT);
+	rt__ctx_leave(c, &w.node);
+	return w.waiter.winner == &w.node || rt__failed(r);
+}
+
 void
 rt_ctx_after_func(rt_ctx *c, rt_ctx_func *f, void (*fn)(void *arg), void *arg)
 {

@@ -88,7 +88,7 @@ Test(panic, stress, .timeout = 300)
 static void
 ends(const char *name, const char *arg, const char *out, const char *err)
 {
-	struct guest g = guest_run("panic-O0", .args = {name, arg});
+	struct guest g = guest_run("panic_end-O0", .args = {name, arg});
 
 	guest_expect_exit(&g, 2);
 	guest_expect_out(&g, out);
@@ -152,16 +152,16 @@ Test(panic, on_a_thread, .timeout = 60)
 /* Nothing of what the handler has interrupted runs. */
 Test(panic, in_a_handler, .timeout = 60)
 {
-	ends("panic-in-handler", NULL, "",
+	ends("panic-in-handler", NULL, "in the handler\n",
 	     "^panic: signal 10\n\ngoroutine 1 \\[running\\]:\n" FRAME("bad_handler"));
 }
 
 Test(panic, print, .timeout = 60)
 {
-	struct guest g = guest_run("panic-O0", .args = {"print"});
+	struct guest g = guest_run("panic_end-O0", .args = {"print"});
 
 	guest_expect_exit(&g, 0);
-	guest_expect_out(&g, "ok\n");
+	guest_expect_out(&g, "");
 	guest_expect_err_matches(&g,
 				 "^panic: deep\n\ngoroutine 1 \\[panicked\\]:\n" FRAME("fail")
 					 FRAME("fail_deep") FRAME("fail_deep") FRAME("print"));

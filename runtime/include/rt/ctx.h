@@ -75,6 +75,11 @@ void rt_ctx_cancel_with(rt_ctx *ctx, int cause, const char *text);
  */
 void rt_ctx_end(rt_ctx *ctx);
 
+/* rt_ctx_wait(ctx, options...): waits until it has ended. The options, its own among them, end the
+ * wait with ETIMEDOUT or ECANCELED, and false. */
+#define rt_ctx_wait(ctx, ...) rt__ctx_wait((ctx), RT__WAIT_OPTIONS(__VA_ARGS__))
+bool rt__ctx_wait(rt_ctx *ctx, const rt_wait_options *o);
+
 /* 0 while it lives; then ECANCELED, or ETIMEDOUT when a deadline has passed: its own or that of one
  * above it. What waits with `.ctx` has ECANCELED in either case. */
 int rt_ctx_error(const rt_ctx *ctx);

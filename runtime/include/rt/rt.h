@@ -234,5 +234,6 @@ bool rt_set_traceback(const char *level);
 
 #include <rt/ctx.h>
 #include <rt/panic.h>
+#include <rt/scope.h>
 
 #endif
