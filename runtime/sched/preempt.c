@@ -31,8 +31,13 @@
  *    or the program's. The kernel has interrupted the call, or it was not yet in it. The call put
  *    in is the system call, between entersyscall and exitsyscall, so that the P is free. This is
  *    what makes waiting for libc's locks safe at last: whoever holds one gets a P to let go of it.
+ *    Not one that does not come back there, once: the return from a signal handler, which has its
+ *    frame at the stack pointer, is one, and a handler that blocks no signals returns by it with
+ *    the mask that the thread has.
  *
- * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often.
+ * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often. A signal
+ * that comes too late, when the goroutine has given its P up for a system call, is not to end that
+ * with EINTR (rt__wait_on).
  *
  * A goroutine that was stopped early comes next after the one it was stopped for, in what is left
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
@@ -213,9 +218,11 @@ sigurg(int sig, void *info, void *context)
 	enum rt__text text = rt__text_of(pc);
 
 	if (!is_ours(mp, info)) {
-		rt__hooks.signal_chain(sig, info, context);
+		if (!rt__hooks.signal_chain(sig, info, context))
+			rt__wait_on(uc); /* by default, the program ignores it */
 		return;
 	}
+	rt__wait_on(uc);
 	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
 		return;
 	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))

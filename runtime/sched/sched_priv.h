@@ -67,6 +67,7 @@ struct rt__sched {
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
 
@@ -354,6 +355,8 @@ void rt__preempt_stress_start(void);
 /* ---- sysmon.c ---- */
 void rt__sysmon(void);
 void rt__new_monitor(void (*fn)(void));
+/* Sets the clock that wait_since is copied from. */
+void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void

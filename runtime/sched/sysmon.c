@@ -16,6 +16,11 @@
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
+ * - The clock by which goroutines know since when they wait, for tracebacks. Go asks for the time
+ *   in each collection; here, who parks or enters a system call copies a word from a line that the
+ *   scheduler reads anyway to one that it writes anyway. It is at most a round old; when all were
+ *   idle and sysmon slept, whoever takes the first P sets it (acquirep, which asks for the time in
+ *   any case). Before there is a sysmon it is 0, and nobody claims to know.
  */
 #include "sched/sched_priv.h"
 
@@ -79,6 +84,16 @@ doze_before_timers(int64_t now, int64_t ns)
 }
 
 /* ---- a round ---- */
+
+void
+rt__clock_set(int64_t now)
+{
+	uint32_t seconds = (uint32_t)(now / 1000000000);
+
+	/* It is read a million times a second: not written for nothing. */
+	if (rt__load_rlx(&rt__sched.clock) != seconds)
+		rt__store_rlx(&rt__sched.clock, seconds);
+}
 
 /* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
  * was the first time: who cannot be stopped is no reason to look often. */
@@ -237,6 +252,7 @@ rt__sysmon(void)
 		}
 		rt__start_unborn_ms();
 		now = rt__nanotime();
+		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
 		/* What they have readied is late already. */
@@ -265,6 +281,7 @@ rt__sysmon_ensure(void)
 
 	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
+	rt__clock_set(rt__nanotime()); /* its thread comes a little late */
 	rt__new_monitor(rt__sysmon);
 	rt__preempt_stress_start();
 }
