@@ -69,8 +69,10 @@ child_main(const struct rt__deferred *call, void *arg)
 	struct child child = {call, 0};
 	rt_scope *s = arg;
 
+	/* NOLINTBEGIN(bugprone-sizeof-expression): in the macros, of arguments */
 	rt_defer(leave, s); /* by rt_goexit, too */
 	const rt_caught *c = rt_try(run, &child);
+	/* NOLINTEND(bugprone-sizeof-expression) */
 	if (c)
 		panicked(s, c);
 	else if (child.result != 0)

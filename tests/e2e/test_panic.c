@@ -100,12 +100,12 @@ ends(const char *name, const char *arg, const char *out, const char *err)
 Test(panic, panics_in_panics, .timeout = 60)
 {
 	ends("nested", "1", "deferred\n",
-	     "^panic: panic 1\n\tin two lines\n\ngoroutine 1 \\[running\\]:\n" FRAME("recursive")
+	     "^panic: panic 1\n\tand more\n\ngoroutine 1 \\[running\\]:\n" FRAME("recursive")
 		     FRAME("nested"));
 	ends("nested", "3", "deferred\ndeferred\ndeferred\n",
-	     "^panic: panic 3\n\tin two lines\n"
-	     "\tpanic: panic 2\n\tin two lines\n"
-	     "\tpanic: panic 1\n\tin two lines\n\n"
+	     "^panic: panic 3\n\tand more\n"
+	     "\tpanic: panic 2\n\tand more\n"
+	     "\tpanic: panic 1\n\tand more\n\n"
 	     "goroutine 1 \\[running\\]:\n" FRAME("recursive"));
 	ends("fault-in-panic", NULL, "",
 	     "^panic: first\n\t" NIL SEGV "\ngoroutine 1 \\[running\\]:\n" FRAME("store"));

@@ -79,7 +79,7 @@ recursive(int n)
 {
 	rt_defer(tell, "deferred");
 	rt_defer(n > 1 ? recursive : nothing, n - 1);
-	rt_panic("panic %d\nin two lines", n);
+	rt_panic("panic %d\nand more", n);
 }
 
 static int

@@ -161,6 +161,7 @@ rt__uncaught(void)
 	rt_caught c;
 
 	c.rt_private[0] = 0; /* some of it, or compilers warn, and copy */
+	/* cppcheck-suppress uninitvar */
 	return c;
 }
 
