@@ -107,6 +107,7 @@ static struct {
 	rt_cond cond;
 	rt_wg wg;
 	rt_timer timer;
+	rt_chan(int) empty, full;
 } busy = {.sem = RT_SEM_INIT(1)};
 static int waiting;
 
@@ -128,11 +129,24 @@ wait_for(int what, rt_ctx *ctx)
 		return rt_sleep(RT_HOUR, .ctx = ctx);
 	case 6:
 		return rt_timer_wait(&busy.timer, .ctx = ctx);
-	default:
+	case 7:
 		return rt_ctx_wait(rt_ctx_background(), .ctx = ctx);
+	case 8:
+		return rt_recv(busy.empty, NULL, .ctx = ctx);
+	case 9:
+		return rt_send(busy.full, 2, .ctx = ctx, .deadline = rt_after(RT_HOUR));
+	default:
+		switch (rt_select(RT_RECV(busy.empty), RT_DONE(rt_ctx_background()), RT_DONE(ctx),
+				  RT_DONE(NULL), RT_SEND(busy.full, 3))) {
+		case 2:
+			errno = ECANCELED;
+			return false;
+		default:
+			return true;
+		}
 	}
 }
-#define WAITS 8
+#define WAITS 11
 
 static void
 wait_one(int what, rt_ctx *ctx, rt_wg *wg)
@@ -165,6 +179,9 @@ waits(int argc, char **argv)
 	rt_rwmutex_lock(&busy.rwmutex);
 	CHECK(rt_sem_acquire(&busy.sem, 1));
 	rt_wg_add(&busy.wg, 1);
+	busy.empty = rt_chan_make(int, 0);
+	busy.full = rt_chan_make(int, 1);
+	rt_send(busy.full, 1);
 	rt_ctx_init(&top, NULL);
 	rt_ctx_init(&low, &top);
 	rt_wg_add(&wg, 2 * WAITS);
@@ -179,6 +196,9 @@ waits(int argc, char **argv)
 	rt_ctx_end(&top);
 	rt_mutex_unlock(&busy.mutex); /* nobody is left in there */
 	CHECK(rt_mutex_trylock(&busy.mutex));
+	CHECK(rt_chan_len(busy.full) == 1);
+	rt_chan_free(busy.empty); /* nor there */
+	rt_chan_free(busy.full);
 	return ok();
 }
 
