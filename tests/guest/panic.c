@@ -557,6 +557,21 @@ store(volatile int *p)
 	*p = 1;
 }
 
+static volatile size_t length;
+
+NOINLINE static void
+measure(const char *s)
+{
+	length = strlen(s);
+}
+
+NOINLINE static void
+copy(char *to, const char *from, size_t n)
+{
+	memcpy(to, from, n);
+	__asm__ volatile("" : : : "memory"); /* no jump */
+}
+
 NOINLINE static int
 divide(volatile int a, volatile int b)
 {
@@ -605,6 +620,11 @@ faults(int argc, char **argv)
 	c = rt_try(store, map);
 	CHECK(c && c->signal == SIGBUS && c->address == map);
 	SEEN("s");
+	char page_of[100] = "";
+	c = rt_try(copy, page_of, (const char *)map, sizeof page_of);
+	CHECK(c && c->signal == SIGBUS && c->address == map && c->nframes > 1);
+	c = rt_try(measure, (const char *)NULL);
+	CHECK(c && c->signal == SIGSEGV);
 	for (int i = 0; i < 1000; i++) {
 		double x = i;
 		CHECK(rt_try(with_vectors, &x, (int *)NULL) && x == i);

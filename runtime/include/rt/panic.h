@@ -130,10 +130,11 @@ RT__NORETURN __attribute__((format(printf, 2, 3))) void rt_panic_from(const rt_c
 
 /*
  * Whether faults of the calling goroutine are panics from now on, as Go's debug.SetPanicOnFault:
- * SIGSEGV, SIGBUS and SIGFPE in the program's own code. Returns what it was. Without it they end
- * the program at once, with nothing deferred run. For those who look at memory that may go away,
- * such as a mapped file that shrinks. What the compiler has kept in registers is lost: of
- * variables, deferred calls and who catches it see what had been stored. Not in libc, whose locks
+ * SIGSEGV, SIGBUS and SIGFPE in the program's own code, and in functions like memcpy and strlen
+ * that it has called (not in a stripped program). Returns what it was. Without it they end the
+ * program at once, with nothing deferred run. For those who look at memory that may go away, such
+ * as a mapped file that shrinks. What the compiler has kept in registers is lost: of variables,
+ * deferred calls and who catches it see what had been stored. Not elsewhere in libc, whose locks
  * might be held; nor for foreign threads (false), full stacks, and faults in signal handlers.
  */
 bool rt_panic_on_fault(bool on);
