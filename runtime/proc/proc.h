@@ -173,6 +173,7 @@ struct rt__runq {
 /* A heap of timers: sched/timer_heap.c. */
 struct rt__timers {
 	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t second;       /* (a) and the one after it */
 	int64_t looked;       /* (a) when the owner last compared that with the clock */
 	struct rt__lock lock; /* of all that follows */
 	int32_t n;            /* entries, */

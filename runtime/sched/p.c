@@ -69,10 +69,8 @@ rt__pidle_taken(struct rt__p *pp)
 {
 	pp->link = NULL;
 	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
-	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
-		rt__store_rlx(&rt__sched.sysmonwait, 0u);
-		rt__sysmon_kick();
-	}
+	if (rt__load_rlx(&rt__sched.sysmonwait)) /* there is something to monitor again */
+		rt__sysmon_watch_again();
 }
 
 /* With sched.lock. */

@@ -53,7 +53,6 @@
 
 #include "symtab/symtab.h"
 
-#define URGENT_EVERY_NS 1000000
 #define EARLY_STOPS 10 /* ... so that many are a slice, and others of the P want their turn */
 /* How much may be looked at, at first and for each nanosecond of the slice: some percent of it. */
 #define SCAN_MIN (64l << 10) /* bytes */
@@ -89,7 +88,7 @@ rt__preempt_one(struct rt__p *pp)
 static int64_t
 known_slice(const struct rt__p *pp, int64_t now)
 {
-	if (rt__load_rlx(&pp->status) != RT_P_RUNNING || now - pp->urgent_when < URGENT_EVERY_NS)
+	if (rt__load_rlx(&pp->status) != RT_P_RUNNING || now - pp->urgent_when < RT_URGENT_EVERY_NS)
 		return -1;
 	if (rt__load_rlx(&pp->sysmon_tick) != rt__load_rlx(&pp->sched_tick))
 		return 0;
@@ -113,13 +112,26 @@ rt__preempt_longest(int64_t now)
 		}
 	}
 	if (longest) {
-		longest->urgent_when = now;
+		rt__store_rlx(&longest->urgent_when, now);
 		rt__store_rlx(&longest->urgent, true);
 	}
 	rt__unlock(&rt__sched.lock);
 	if (longest)
 		rt__preempt_one(longest);
 	return longest != NULL;
+}
+
+bool
+rt__preempt_for_timers(struct rt__p *pp, int64_t now)
+{
+	if (rt__load_rlx(&pp->status) != RT_P_RUNNING)
+		return false;
+	rt__lock(&rt__sched.lock);
+	rt__store_rlx(&pp->urgent_when, now);
+	rt__store_rlx(&pp->urgent, true);
+	rt__unlock(&rt__sched.lock);
+	rt__preempt_one(pp);
+	return true;
 }
 
 /* A goroutine was put on the global queue while every P was busy. */
