@@ -75,15 +75,19 @@ take_waiters(rt_ctx *c, struct fired *fired)
 	c->rt_waiters = NULL;
 	for (; n; n = next) {
 		next = n->next;
-		rt__store_rlx(&n->enrolled, false);
-		if (n->waiter && !rt__waiter_claim(n->waiter))
-			continue; /* its wait is over; it does not look at the list any more */
+		if (n->waiter && !rt__waiter_claim(n->waiter)) {
+			/* Its wait is over. rel: pairs with rt__ctx_leave; its frame may be gone
+			 * now. */
+			rt__store_rel(&n->enrolled, false);
+			continue;
+		}
 		if (n->waiter) {
 			n->waiter->outcome = ECANCELED;
 			n->waiter->winner = n->winner;
 		}
 		n->next = fired->first;
 		fired->first = n;
+		rt__store_rlx(&n->enrolled, false);
 	}
 }
 
@@ -370,7 +374,7 @@ rt__ctx_enrol(rt_ctx *c, struct rt__ctx_waiter *n)
 bool
 rt__ctx_leave(rt_ctx *c, struct rt__ctx_waiter *n)
 {
-	if (!rt__load_rlx(&n->enrolled))
+	if (!rt__load_acq(&n->enrolled)) /* pairs with take_waiters, which has looked its last */
 		return false;
 	rt__lock(lock_of(c));
 	bool enrolled = n->enrolled;

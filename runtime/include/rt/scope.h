@@ -58,7 +58,8 @@ void rt__scope_init(rt_scope *s, rt_ctx *parent, const rt_scope_options *o);
 /*
  * rt_scope_go(scope, fn, args...): starts a goroutine that calls fn(args...), as rt_go. fn returns
  * int: 0, or an errno, of which the scope keeps the first. With a limit, waits for its turn. Those
- * that it has started may start others in the same scope.
+ * that it has started may start others in the same scope; if they are the limit, and all of them
+ * wait for a turn there, they wait for ever, as in Go.
  */
 #define rt_scope_go(scope, fn, ...) ((void)RT__SCOPE_GO(scope, false, fn, ##__VA_ARGS__))
 
