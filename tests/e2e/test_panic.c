@@ -53,6 +53,7 @@ Test(panic, threads, .timeout = 60)
 Test(panic, longjmp, .timeout = 60)
 {
 	everywhere("jumps");
+	everywhere("coroutines");
 }
 
 Test(panic, faults, .timeout = 60)

@@ -548,6 +548,52 @@ jumps(int argc, char **argv)
 	return ok();
 }
 
+/* ---- stacks that the program switches itself: each has its own ---- */
+
+static jmp_buf of_main, of_coroutine;
+
+static void
+yield_to(jmp_buf from, jmp_buf to)
+{
+	if (setjmp(from) == 0)
+		longjmp(to, 1);
+}
+
+NOINLINE static void
+coroutine(void)
+{
+	{
+		rt_defer(note, 'c');
+		yield_to(of_coroutine, of_main);
+		try_and_note("on a coroutine");
+		yield_to(of_coroutine, of_main);
+	}
+	longjmp(of_main, 1);
+}
+
+static int
+coroutines(int argc, char **argv)
+{
+	static _Alignas(16) char stack[64 << 10];
+
+	(void)argc, (void)argv;
+	rt_defer(note, '!'); /* not before the end */
+	if (setjmp(of_main) == 0)
+		__asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tcall *%1"
+				 :
+				 : "r"(stack + sizeof stack), "r"(coroutine)
+				 : "memory");
+	{
+		rt_defer(note, 'm');
+		yield_to(of_main, of_coroutine);
+		try_and_note("on main");
+	}
+	SEEN("fcfcm");
+	yield_to(of_main, of_coroutine);
+	SEEN("c");
+	return ok();
+}
+
 /* ---- faults ---- */
 
 NOINLINE static void
@@ -720,12 +766,13 @@ stress(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"blocks", blocks},       {"passed-over", passed_over},
-	{"arguments", arguments}, {"caught", caught},
-	{"state", state},         {"goexit", goexit},
-	{"threads", threads},     {"jumps", jumps},
-	{"faults", faults},       {"handlers", handlers},
-	{"in-child", in_child},   {"stress", stress},
+	{"blocks", blocks},         {"passed-over", passed_over},
+	{"arguments", arguments},   {"caught", caught},
+	{"state", state},           {"goexit", goexit},
+	{"threads", threads},       {"jumps", jumps},
+	{"coroutines", coroutines}, {"faults", faults},
+	{"handlers", handlers},     {"in-child", in_child},
+	{"stress", stress},
 };
 
 int
