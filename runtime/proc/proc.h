@@ -49,6 +49,7 @@ enum rt__wait_reason {
 	RT_WAIT_RWMUTEX_READ,
 	RT_WAIT_RWMUTEX_WRITE,
 	RT_WAIT_WAITGROUP,
+	RT_WAIT_CONTEXT,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,
 };

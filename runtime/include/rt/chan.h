@@ -148,6 +148,9 @@ typedef struct rt_case {
 /* A wait group's counter is zero: rt_wg_go(&wg, f) and RT_WG(&wg) wait for the end of f. */
 #define RT_WG(wg)                                                                                  \
 	((rt_case){.rt_kind = RT__CASE_WG, .rt_object = *(rt_wg *[1]){wg}, .rt_elem = NULL})
+/* The context has ended. NULL never does. */
+#define RT_DONE(ctx)                                                                               \
+	((rt_case){.rt_kind = RT__CASE_DONE, .rt_object = *(rt_ctx *[1]){ctx}, .rt_elem = NULL})
 /* It is that late, and no other case is ready. 0 is never, as in every deadline. */
 #define RT_AT(time) ((rt_case){.rt_kind = RT__CASE_AT, .rt_when = (time)})
 /* Chosen when no other case is ready: the select does not wait. At most one. */
@@ -162,6 +165,7 @@ enum rt__case_kind {
 	RT__CASE_DEFAULT,
 	RT__CASE_TIMER,
 	RT__CASE_WG,
+	RT__CASE_DONE,
 	RT__CASE_AT,
 };
 
