@@ -30,7 +30,6 @@ struct rt__sudog {
 	void *elem;           /* the value, or where it is to go; NULL: it is not wanted */
 	uint32_t queued;      /* (a) false: its operation is done, or it was left out */
 	uint32_t ok;          /* done; false: the channel was closed */
-	uint32_t index;       /* of the select's case */
 };
 
 struct rt__waitq {

@@ -28,17 +28,30 @@
 
 #include "chan/chan_priv.h"
 
+#include "time/time.h"
+#include "usync/usync.h"
+
 #define MAX_CASES 65536
 #define LOOK_CASES 64 /* from there on, pass 1 at once */
 #define FRAME_CASES 32
 
+/* What a case is waited for with. */
+union node {
+	struct rt__sudog sudog;
+	struct rt__timer_node timer;
+	struct rt__node wg;
+};
+
 struct select {
 	rt_case *cases;
 	size_t n;
-	bool ordered;
+	bool ordered, passive;   /* passive: there are cases that are no operation on a channel */
+	int late;                /* the case with the earliest deadline, or -1 */
 	uint32_t nlocked;        /* entries of `order` */
+	uint32_t enrolled;       /* cases below this index, if passive, are enrolled */
 	uint16_t *order;         /* indices of cases on channels, as these are locked */
-	struct rt__sudog *nodes; /* by index of the case */
+	union node *nodes;       /* by index of the case */
+	rt_wait_options options; /* the earliest deadline; a context */
 	struct rt__waiter waiter;
 };
 
@@ -54,25 +67,42 @@ on_channel(const rt_case *k)
 	return (k->rt_kind == RT__CASE_RECV || k->rt_kind == RT__CASE_SEND) && k->rt_object;
 }
 
+/* Not of deadlines, which come last. */
 static bool
 looks_ready(const rt_case *k)
 {
-	if (!on_channel(k))
+	if (!k->rt_object)
 		return false;
-	return k->rt_kind == RT__CASE_RECV ? rt__recv_looks_ready(chan_of(k))
-					   : rt__send_looks_ready(chan_of(k));
+	switch (k->rt_kind) {
+	case RT__CASE_RECV:
+		return rt__recv_looks_ready(chan_of(k));
+	case RT__CASE_SEND:
+		return rt__send_looks_ready(chan_of(k));
+	case RT__CASE_TIMER:
+		return rt__timer_is_due(k->rt_object);
+	case RT__CASE_WG:
+		return rt__wg_is_done(k->rt_object);
+	default:
+		return false;
+	}
 }
 
 /* ---- one case ---- */
 
 enum tried { NOT_READY, DONE, SEND_ON_CLOSED };
 
-/* Does what k says, with the lock. */
+/* Does what k says; with the lock, if it is on a channel. */
 static enum tried
 try_locked(rt_case *k, struct rt__sudog **wake)
 {
 	struct rt__chan *c = chan_of(k);
 	bool ok = true;
+
+	*wake = NULL;
+	if (k->rt_kind == RT__CASE_TIMER)
+		return rt__timer_try(k->rt_object) ? DONE : NOT_READY;
+	if (k->rt_kind == RT__CASE_WG)
+		return DONE;
 
 	if (k->rt_kind == RT__CASE_SEND) {
 		if (rt__send_locked(c, k->rt_elem, c->elem_size, wake))
@@ -118,12 +148,14 @@ look(rt_case *cases, size_t n, bool ordered, uint32_t *looked)
 	while (found > 0) {
 		uint32_t at = ordered || found == 1 ? 0 : rt__random_below(found);
 		uint32_t i = ready[at];
-		struct rt__chan *c = chan_of(&cases[i]);
+		struct rt__chan *c = on_channel(&cases[i]) ? chan_of(&cases[i]) : NULL;
 		struct rt__sudog *wake;
 
-		rt__chan_lock(c);
+		if (c)
+			rt__chan_lock(c);
 		enum tried tried = try_locked(&cases[i], &wake);
-		rt__chan_unlock(c);
+		if (c)
+			rt__chan_unlock(c);
 		if (rt__likely(tried != NOT_READY)) {
 			finish(tried, wake);
 			return (int)i;
@@ -255,9 +287,10 @@ pass1(struct select *s)
 		enum tried tried = try_locked(&s->cases[i], &wake);
 		if (tried == NOT_READY)
 			continue;
-		struct rt__chan *c = chan_of(&s->cases[i]);
+		struct rt__chan *c = on_channel(&s->cases[i]) ? chan_of(&s->cases[i]) : NULL;
 		unlock_all(s, c);
-		rt__chan_unlock(c);
+		if (c)
+			rt__chan_unlock(c);
 		finish(tried, wake);
 		return i;
 	}
@@ -275,14 +308,13 @@ static void
 enqueue(struct select *s)
 {
 	for (uint32_t i = 0; i < s->nlocked; i++) {
-		uint32_t index = s->order[i];
-		struct rt__sudog *sg = &s->nodes[index];
+		rt_case *k = &s->cases[s->order[i]];
+		struct rt__sudog *sg = &s->nodes[s->order[i]].sudog;
 
 		sg->gp = NULL;
 		sg->w = &s->waiter;
-		sg->elem = s->cases[index].rt_elem;
-		sg->index = index;
-		rt__waitq_push(queue_of(&s->cases[index]), sg);
+		sg->elem = k->rt_elem;
+		rt__waitq_push(queue_of(k), sg);
 	}
 }
 
@@ -290,16 +322,48 @@ static void
 dequeue(struct select *s)
 {
 	for (uint32_t i = 0; i < s->nlocked; i++) {
-		uint32_t index = s->order[i];
-		struct rt__sudog *sg = &s->nodes[index];
+		rt_case *k = &s->cases[s->order[i]];
+		struct rt__sudog *sg = &s->nodes[s->order[i]].sudog;
 
 		if (!rt__load_acq(&sg->queued)) /* pairs with the release in rt__waitq_pop */
 			continue;
-		struct rt__chan *c = chan_of(&s->cases[index]);
-		rt__chan_lock(c);
+		rt__chan_lock(chan_of(k));
 		if (sg->queued)
-			rt__waitq_remove(queue_of(&s->cases[index]), sg);
-		rt__chan_unlock(c);
+			rt__waitq_remove(queue_of(k), sg);
+		rt__chan_unlock(chan_of(k));
+	}
+}
+
+/* False: what it would wait for is so already. */
+static bool
+enrol(struct select *s, uint32_t i)
+{
+	rt_case *k = &s->cases[i];
+	union node *n = &s->nodes[i];
+
+	switch (k->rt_kind) {
+	case RT__CASE_TIMER:
+		n->timer = (struct rt__timer_node){.waiter = &s->waiter, .winner = n};
+		rt__timer_enrol(k->rt_object, &n->timer);
+		return true;
+	case RT__CASE_WG:
+		n->wg = (struct rt__node){.waiter = &s->waiter};
+		return rt__wg_enrol(k->rt_object, &n->wg);
+	default:
+		return true;
+	}
+}
+
+static void
+leave(struct select *s)
+{
+	for (uint32_t i = 0; i < s->enrolled; i++) {
+		rt_case *k = &s->cases[i];
+
+		if (k->rt_object && k->rt_kind == RT__CASE_TIMER)
+			rt__timer_leave(k->rt_object, &s->nodes[i].timer);
+		else if (k->rt_object && k->rt_kind == RT__CASE_WG)
+			rt__wg_leave(k->rt_object, &s->nodes[i].wg);
 	}
 }
 
@@ -311,21 +375,65 @@ unlock_select(struct rt__g *gp, void *s)
 	return true;
 }
 
-static int
-wait_for_one(struct select *s)
+/* The same if there is more than channels: rt__wait keeps the frame until this has returned. */
+static bool
+unlock_and_enrol(struct rt__g *gp, void *arg)
 {
+	struct select *s = arg;
+
+	(void)gp;
+	unlock_all(s, NULL);
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (!s->cases[i].rt_object || enrol(s, i)) {
+			s->enrolled = i + 1;
+			continue;
+		}
+		if (!rt__waiter_claim(&s->waiter))
+			return true; /* somebody else has, and wakes us */
+		s->waiter.winner = &s->nodes[i];
+		return false;
+	}
+	return true;
+}
+
+/* Which case has ended the wait; *ok: whether an operation on a channel was done. */
+static int
+wait_for_one(struct select *s, bool *ok)
+{
+	int outcome = 0;
+
+	*ok = true;
 	rt__waiter_init(&s->waiter);
 	enqueue(s);
-	rt__waiter_park(&s->waiter, unlock_select, s,
-			s->n ? RT_WAIT_SELECT : RT_WAIT_SELECT_NO_CASES);
+	if (rt__likely(!s->passive))
+		rt__waiter_park(&s->waiter, unlock_select, s,
+				s->n ? RT_WAIT_SELECT : RT_WAIT_SELECT_NO_CASES);
+	else
+		outcome = rt__wait(&s->waiter, unlock_and_enrol, s, &s->options, RT_WAIT_SELECT);
 	dequeue(s);
-	const struct rt__sudog *sg = s->waiter.winner;
-	rt_case *k = &s->cases[sg->index];
-	if (k->rt_kind == RT__CASE_SEND && !sg->ok)
+	if (s->passive)
+		leave(s);
+	if (outcome == ETIMEDOUT)
+		return s->late;
+	const union node *winner = s->waiter.winner;
+	int i = (int)(winner - s->nodes);
+	if (on_channel(&s->cases[i]))
+		*ok = winner->sudog.ok;
+	return i;
+}
+
+static int
+wait_and_finish(struct select *s)
+{
+	bool ok;
+	int i = wait_for_one(s, &ok);
+	rt_case *k = &s->cases[i];
+
+	if (k->rt_kind == RT__CASE_SEND && !ok)
 		rt__panic("send on closed channel");
 	if (k->rt_kind == RT__CASE_RECV && k->rt_ok)
-		*k->rt_ok = sg->ok;
-	return (int)sg->index;
+		*k->rt_ok = ok;
+	return i;
 }
 
 /* With the memory that a wait needs: for each case an index and a node. */
@@ -342,15 +450,15 @@ select_in(struct select *s, void *memory, int otherwise)
 		unlock_all(s, NULL);
 		return otherwise;
 	}
-	return wait_for_one(s);
+	return wait_and_finish(s);
 }
 
-#define CASE_MEMORY (sizeof(struct rt__sudog) + sizeof(uint16_t))
+#define CASE_MEMORY (sizeof(union node) + sizeof(uint16_t))
 
 static RT_NOINLINE int
 select_slowly(struct select *s, int otherwise)
 {
-	_Alignas(struct rt__sudog) char frame[FRAME_CASES * CASE_MEMORY];
+	_Alignas(union node) char frame[FRAME_CASES * CASE_MEMORY];
 
 	if (s->n <= FRAME_CASES)
 		return select_in(s, frame, otherwise);
@@ -362,14 +470,34 @@ select_slowly(struct select *s, int otherwise)
 	return i;
 }
 
-static int
-find_default(const rt_case *cases, size_t n)
+/* What the cases say besides channels. */
+struct others {
+	int late;      /* the case with the earliest deadline, or -1 */
+	int otherwise; /* the default, or -1 */
+	bool passive;
+};
+
+static struct others
+find_others(const rt_case *cases, size_t n)
 {
+	struct others o = {-1, -1, false};
+
 	for (size_t i = 0; i < n; i++) {
-		if (cases[i].rt_kind == RT__CASE_DEFAULT)
-			return (int)i;
+		const rt_case *k = &cases[i];
+
+		if (rt__likely(k->rt_kind <= RT__CASE_SEND))
+			continue;
+		if (k->rt_kind == RT__CASE_DEFAULT)
+			o.otherwise = (int)i;
+		else
+			o.passive = true;
+		if (k->rt_kind == RT__CASE_AT && k->rt_when != 0 &&
+		    (o.late < 0 || k->rt_when < cases[o.late].rt_when))
+			o.late = (int)i;
 	}
-	return -1;
+	if (o.late >= 0 && cases[o.late].rt_when <= rt__nanotime())
+		o.otherwise = o.late; /* it has passed: no need to wait for that */
+	return o;
 }
 
 int
@@ -385,26 +513,47 @@ rt__select(rt_case *cases, size_t n, int ordered)
 	} else if (n > MAX_CASES) {
 		rt__panic("rt_select: more than 65536 cases");
 	}
-	int otherwise = find_default(cases, n);
-	if (otherwise >= 0 && looked <= 1)
-		return otherwise; /* one channel: the look was of one moment */
-	struct select s = {.cases = cases, .n = n, .ordered = ordered};
-	return select_slowly(&s, otherwise);
+	struct others o = find_others(cases, n);
+	if (o.otherwise >= 0 && looked <= 1)
+		return o.otherwise; /* one channel: the look was of one moment */
+	struct select s = {
+		.cases = cases, .n = n, .ordered = ordered, .passive = o.passive, .late = o.late};
+	if (o.late >= 0)
+		s.options.deadline = cases[o.late].rt_when;
+	return select_slowly(&s, o.otherwise);
 }
 
-/* ---- send and receive with options ---- */
+/* ---- send and receive with options: a select of one operation, then the deadline ---- */
+
+/* False: it was too late. */
+static bool
+select_until(rt_case *operation, const rt_wait_options *o)
+{
+	rt_case cases[] = {*operation, RT_AT(o->deadline)};
+
+	if (rt__select(cases, 2, true) == 0)
+		return true;
+	errno = ETIMEDOUT;
+	return false;
+}
 
 bool
 rt__chan_send_until(struct rt__chan *c, const void *elem, const rt_wait_options *o)
 {
-	(void)o;
-	rt__chan_send(c, elem);
-	return true;
+	rt_case k = {.rt_kind = RT__CASE_SEND, .rt_object = c, .rt_elem = (void *)(uintptr_t)elem};
+
+	return select_until(&k, o);
 }
 
 bool
 rt__chan_recv_until(struct rt__chan *c, void *elem, const rt_wait_options *o)
 {
-	(void)o;
-	return rt__chan_recv(c, elem);
+	bool ok = true;
+	rt_case k = {.rt_kind = RT__CASE_RECV, .rt_object = c, .rt_elem = elem, .rt_ok = &ok};
+
+	if (!select_until(&k, o))
+		return false;
+	if (!ok)
+		errno = EPIPE;
+	return ok;
 }

@@ -131,8 +131,9 @@ int rt__cgroup_parse_quota(const char *quota, const char *period);
 int64_t rt__nanotime(void);      /* CLOCK_MONOTONIC, nanoseconds */
 int64_t rt__nanotime_once(void); /* the same, cheaper where it is the only call */
 void rt__os_sleep(int64_t ns);
-/* From now on, this thread's sleeps end on time, not up to 50 us late. */
-void rt__os_sleep_exactly(void);
+/* How late the kernel may end this thread's sleeps: as little as it can, or as for any thread (50
+ * us, so that it can end several at once). Children inherit it. */
+void rt__os_precise_sleep(bool on);
 
 /* ---- futex.c ---- */
 

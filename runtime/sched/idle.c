@@ -172,8 +172,13 @@ mpark(struct rt__m *mp, int64_t until)
 
 	rt__use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&rt__main_mask));
+	bool timed = until != RT_NEVER;
+	if (timed) /* only for this sleep, since what the program starts would inherit it */
+		rt__os_precise_sleep(true);
 	while (!pp && !rt__note_sleep_until(&mp->park, until))
 		pp = time_is_up(mp, &until);
+	if (timed)
+		rt__os_precise_sleep(false);
 	if (!pp) {
 		rt__note_clear(&mp->park);
 		pp = mp->next_p;

@@ -175,6 +175,15 @@ bool rt__timer_stop(struct rt__timer *t);
  * takes first: false if fn is about to take it for the last start. True for one that is nowhere. */
 bool rt__timer_try_stop(struct rt__timer *t);
 
+/* ---- signals that end main's sleep: see interrupt.c ---- */
+
+/* On g0: the main goroutine waits with w, for a timer, which is started here, or for somebody who
+ * ends its sleep with EINTR. And when it is awake again, before its frame goes. */
+void rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when);
+void rt__main_awake(void);
+/* A handler of the program's has run for the process. Async-signal-safe. */
+void rt__interrupt_main(int sig);
+
 /* ---- system calls that may block: see syscall.c ---- */
 
 /*
@@ -215,6 +224,8 @@ void rt__note_sigmask(uint64_t old, uint64_t mask);
 /* Starts sysmon if it does not run yet: while the program is one goroutine, nobody but that looks
  * at the clock. */
 void rt__sysmon_ensure(void);
+/* Whether there may be other goroutines. */
+bool rt__has_others(void);
 
 /* ---- fork: see fork.c ---- */
 

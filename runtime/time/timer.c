@@ -204,6 +204,17 @@ rt_after_func(rt_timer *timer, rt_duration d, void (*fn)(void *arg), void *arg)
 /* ---- for select ---- */
 
 bool
+rt__timer_is_due(rt_timer *timer)
+{
+	struct timer *t = of(timer);
+
+	rt__lock(&t->lock);
+	bool due = t->set && rt__nanotime() >= t->when;
+	rt__unlock(&t->lock);
+	return due;
+}
+
+bool
 rt__timer_try(rt_timer *timer)
 {
 	struct timer *t = of(timer);

@@ -31,4 +31,8 @@ void preemptio(long n, int k);
 void sysread(long n, int k);
 void pipeblk(long n, int k);
 
+/* ---- timers.c ---- */
+void timers(long n, int k);
+void timeouts(long n, int k);
+
 #endif

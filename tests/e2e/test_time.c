@@ -83,6 +83,17 @@ Test(time, forks, .timeout = 240)
 	everywhere("forks", NULL);
 }
 
+Test(time, a_signal_ends_mains_sleep, .timeout = 240)
+{
+	everywhere("signal-ends-sleep", NULL);
+	everywhere("signal-ends-sleep", "3");
+}
+
+Test(time, libc_sleeps, .timeout = 240)
+{
+	everywhere("libc-sleeps", "500");
+}
+
 static int
 times(void)
 {

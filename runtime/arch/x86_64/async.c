@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <stddef.h>
 
 #define CPUID_OSXSAVE (1u << 27) /* leaf 1, ecx */
@@ -10,7 +11,9 @@
 #define FXSAVE_SIZE 512
 #define FRAMES_ROOM 2048 /* of rt__async_body, down to rt__mcall */
 
-void rt__async_enter(void) __attribute__((visibility("hidden")));
+#define HIDDEN __attribute__((visibility("hidden")))
+void rt__async_enter(void) HIDDEN;
+extern const char rt__syscall_again[] HIDDEN, rt__syscall_made[] HIDDEN;
 
 struct rt__xsave rt__xsave = {.size = FXSAVE_SIZE, .mask = 3, .kind = RT_FXSAVE};
 
@@ -68,8 +71,18 @@ rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume)
 void
 rt__async_syscall(struct rt__async_frame *f)
 {
-	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
-					(long)f->r10, (long)f->r8, (long)f->r9);
+	f->rax =
+		(uint64_t)rt__syscall_waiting((long)f->rax, (long)f->rdi, (long)f->rsi,
+					      (long)f->rdx, (long)f->r10, (long)f->r8, (long)f->r9);
+}
+
+/* close has closed even when it says EINTR. */
+void
+rt__wait_on(struct rt__ucontext *uc)
+{
+	if (uc->rip == (uintptr_t)rt__syscall_made && uc->rax == (uint64_t)-EINTR &&
+	    *(const uint64_t *)uc->rsp != SYS_close)
+		uc->rip = (uintptr_t)rt__syscall_again;
 }
 
 void

@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rt/sync.h>
+#include <rt/time.h>
 #include <rt/wait.h>
 
 #ifdef __cplusplus
@@ -132,11 +134,24 @@ typedef struct rt_case {
 #define RT_RECV(...)                                                                               \
 	RT__CHAN_PICK(__VA_ARGS__, , RT__CASE_RECV3, RT__CASE_RECV2, RT__CASE_RECV1, )             \
 	(__VA_ARGS__)
-/* A send. Panics if it is chosen and the channel is closed, which counts as ready. */
+/* A send. Panics if it is chosen and the channel is closed, which counts as ready. v lives as long
+ * as the block that this is in: to fill an array in a loop, use RT_SEND_FROM(c, &v). */
 #define RT_SEND(c, v)                                                                              \
 	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
 		   .rt_object = RT__CHAN(c),                                                       \
 		   .rt_elem = (RT__ELEM(c)[1]){v}})
+#define RT_SEND_FROM(c, p)                                                                         \
+	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
+		   .rt_object = RT__CHAN(c),                                                       \
+		   .rt_elem = (void *)(uintptr_t) * (const RT__ELEM(c) *[1]){p}})
+/* A timer fires: of those who wait for it, one takes that. */
+#define RT_TIMER(t)                                                                                \
+	((rt_case){.rt_kind = RT__CASE_TIMER, .rt_object = *(rt_timer *[1]){t}, .rt_elem = NULL})
+/* A wait group's counter is zero: rt_wg_go(&wg, f) and RT_WG(&wg) wait for the end of f. */
+#define RT_WG(wg)                                                                                  \
+	((rt_case){.rt_kind = RT__CASE_WG, .rt_object = *(rt_wg *[1]){wg}, .rt_elem = NULL})
+/* It is that late, and no other case is ready. 0 is never, as in every deadline. */
+#define RT_AT(time) ((rt_case){.rt_kind = RT__CASE_AT, .rt_when = (time)})
 /* Chosen when no other case is ready: the select does not wait. At most one. */
 #define RT_DEFAULT ((rt_case){.rt_kind = RT__CASE_DEFAULT})
 
@@ -147,6 +162,9 @@ enum rt__case_kind {
 	RT__CASE_RECV,
 	RT__CASE_SEND,
 	RT__CASE_DEFAULT,
+	RT__CASE_TIMER,
+	RT__CASE_WG,
+	RT__CASE_AT,
 };
 
 struct rt__chan;
