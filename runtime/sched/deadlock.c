@@ -36,8 +36,8 @@ rt__checkdead(void)
 	rt__for_each_g(count, &t);
 	if (t.ready > 0)
 		return; /* on a queue: whoever put it there is about to wake an M */
-	rt__fatal(t.waiting ? "all goroutines are asleep - deadlock!"
-			    : "no goroutines (main called runtime.Goexit) - deadlock!");
+	rt__fatal_deadlock(t.waiting ? "all goroutines are asleep - deadlock!"
+				     : "no goroutines (main called runtime.Goexit) - deadlock!");
 }
 
 void

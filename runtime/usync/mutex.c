@@ -253,6 +253,12 @@ rt__mutex_lock_slow(rt_mutex *m, const rt_wait_options *o)
 	return rt__mutex_contend(m, o);
 }
 
+const rt_mutex *
+rt__mutex_waited(const struct rt__park_args *p)
+{
+	return p->unlock == unlock_queue ? ((const struct lock_wait *)p->arg)->m : NULL;
+}
+
 /* ---- unlock ---- */
 
 static void

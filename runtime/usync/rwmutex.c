@@ -101,6 +101,12 @@ prepare(struct rw_wait *a, rt_rwmutex *rw, const rt_wait_options *o)
 	rt__node_init(&a->node, &a->w, o == NULL);
 }
 
+const rt_mutex *
+rt__rwmutex_waited(const struct rt__park_args *p)
+{
+	return p->unlock == unlock_queue ? &((const struct rw_wait *)p->arg)->rw->rt_writers : NULL;
+}
+
 /* ---- readers ---- */
 
 bool

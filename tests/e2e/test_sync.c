@@ -102,6 +102,26 @@ Test(mutex, deadlock)
 	fails("locks", "deadlock", "rlock", "goroutine 1 [sync.RWMutex.RLock]:\nrt_rwmutex_rlock(");
 }
 
+/* Who waits for whom is named, once, and in the order of the cycle. */
+Test(mutex, cycles)
+{
+	for (int i = 0; i < 3; i++) {
+		struct guest g = guest_run("locks", .args = {"dinner", "5"}, .env = {procs[i]});
+
+		guest_expect_exit(&g, 2);
+		guest_expect_err_matches(&g,
+					 "^fatal error: all goroutines are asleep - deadlock!\n\n"
+					 "goroutine [0-9]+ waits for the mutex at 0x[0-9a-f]+, "
+					 "which goroutine [0-9]+ has locked\n");
+		cr_assert_eq(guest_count(g.err, " waits for the mutex at "), 5, "%s", g.err);
+		cr_assert_eq(guest_count(g.err, " [sync.Mutex.Lock]:\n"), 5, "%s", g.err);
+		guest_free(&g);
+	}
+	fails("locks", "deadlock", "mutex", "goroutine 1 waits for the mutex at 0x");
+	fails("locks", "deadlock", "mutex", ", which it has locked itself\n\ngoroutine 1 [");
+	fails("locks", "deadlock", "rlock", "goroutine 1 waits for the RWMutex at 0x");
+}
+
 /* ---- readers and writers ---- */
 
 Test(rwmutex, hammer, .timeout = 300)

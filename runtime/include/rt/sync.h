@@ -43,6 +43,9 @@ extern "C" {
 /* A call that may not get what it waits for. */
 #define RT__CHECKED __attribute__((warn_unused_result))
 
+/* Behind a last call that may wait or fail: it is not made a jump, and reports show who called. */
+#define RT__STAY() __asm__ volatile("")
+
 /*
  * plain(x) without options, timed(x, options) with them.
  */
@@ -53,6 +56,7 @@ extern "C" {
 
 /* For what is inline here; the runtime's own are in base/atomic.h. True when *p was `old` and is
  * `new` now. */
+#define RT__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define RT__LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define RT__LOAD_ACQ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define RT__CAS_ACQ(p, old, new) RT__CAS(p, old, new, __ATOMIC_ACQUIRE)
@@ -126,13 +130,14 @@ extern const char rt__wg_go[], rt__wg_go_words[];
 
 /*
  * One goroutine at a time. It belongs to nobody: one may lock it and another unlock it. It is not
- * recursive: who locks it twice waits for ever.
+ * recursive: who locks it twice waits for ever. When the program comes to a deadlock, the report
+ * names goroutines that wait for mutexes of each other.
  *
  * Usually, who comes first has it, even before those that were woken and are not there yet: that is
  * what makes it fast. Who has waited for more than a millisecond gets it next, before all others.
  */
 typedef struct rt_mutex {
-	uint32_t rt_state, rt_unused;
+	uint32_t rt_state, rt_owner;
 	void *rt_waiters;
 } rt_mutex;
 
@@ -144,13 +149,31 @@ typedef struct rt_mutex {
 bool rt__mutex_lock_slow(rt_mutex *m, const rt_wait_options *o);
 void rt__mutex_unlock_slow(rt_mutex *m);
 
+/* Who has locked it, for the report of a deadlock: half of a thread pointer. It costs nothing that
+ * can be measured beside the step that locks. */
+static inline uint32_t
+rt__self(void)
+{
+#ifdef __x86_64__
+	uint32_t rt_self;
+
+	__asm__("movl %%fs:0, %0" : "=r"(rt_self));
+	return rt_self;
+#else
+	return (uint32_t)(uintptr_t)__builtin_thread_pointer();
+#endif
+}
+
 /* True: the mutex is the caller's now. Never waits. */
 static inline RT__CHECKED bool
 rt_mutex_trylock(rt_mutex *m)
 {
 	uint32_t rt_state = RT__LOAD(&m->rt_state);
 
-	return (rt_state & 5) == 0 && RT__CAS_ACQ(&m->rt_state, rt_state, rt_state | 1);
+	if ((rt_state & 5) != 0 || !RT__CAS_ACQ(&m->rt_state, rt_state, rt_state | 1))
+		return false;
+	RT__STORE(&m->rt_owner, rt__self());
+	return true;
 }
 
 /*
@@ -161,13 +184,19 @@ rt_mutex_trylock(rt_mutex *m)
 
 static inline bool(rt_mutex_lock)(rt_mutex *m)
 {
-	return RT__CAS_ACQ(&m->rt_state, 0, 1) || rt__mutex_lock_slow(m, NULL);
+	if (!RT__CAS_ACQ(&m->rt_state, 0, 1))
+		rt__mutex_lock_slow(m, NULL);
+	RT__STORE(&m->rt_owner, rt__self());
+	return true;
 }
 
 static inline RT__CHECKED bool
 rt__mutex_lock(rt_mutex *m, const rt_wait_options *o)
 {
-	return RT__CAS_ACQ(&m->rt_state, 0, 1) || rt__mutex_lock_slow(m, o);
+	if (!RT__CAS_ACQ(&m->rt_state, 0, 1) && !rt__mutex_lock_slow(m, o))
+		return false;
+	RT__STORE(&m->rt_owner, rt__self());
+	return true;
 }
 
 /* Lets the next one have it. One that is not locked: "fatal error: sync: unlock of unlocked mutex".
@@ -177,6 +206,7 @@ rt_mutex_unlock(rt_mutex *m)
 {
 	if (!RT__CAS_REL(&m->rt_state, 1, 0))
 		rt__mutex_unlock_slow(m);
+	RT__STAY();
 }
 
 static inline bool
@@ -222,13 +252,19 @@ rt_rwmutex_tryrlock(rt_rwmutex *rw)
 
 static inline bool(rt_rwmutex_rlock)(rt_rwmutex *rw)
 {
-	return rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, NULL);
+	bool rt_done = rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, NULL);
+
+	RT__STAY();
+	return rt_done;
 }
 
 static inline RT__CHECKED bool
 rt__rwmutex_rlock(rt_rwmutex *rw, const rt_wait_options *o)
 {
-	return rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, o);
+	bool rt_done = rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, o);
+
+	RT__STAY();
+	return rt_done;
 }
 
 /* Ends one reading. Without one: "fatal error: sync: RUnlock of unlocked RWMutex". */
@@ -239,6 +275,7 @@ rt_rwmutex_runlock(rt_rwmutex *rw)
 
 	if (rt_state < 16 || (rt_state & 1) || !RT__CAS_REL(&rw->rt_state, rt_state, rt_state - 16))
 		rt__rwmutex_runlock_slow(rw);
+	RT__STAY();
 }
 
 /* bool rt_rwmutex_lock(rt_rwmutex *rw, options...): waits until the caller may write. One that
