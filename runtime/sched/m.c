@@ -50,10 +50,10 @@ signal_stack_alloc(size_t size)
 {
 	if (rt__getm() == &rt__m0 && size <= sizeof first_signal_stack)
 		return first_signal_stack;
-	char *p = rt__os_reserve(rt__os.page_size + size);
-	if (!p || rt__os_guard(p, rt__os.page_size) < 0)
+	void *p = rt__os_signal_stack_new(size);
+	if (!p)
 		rt__out_of_memory("a stack for signal handlers", size);
-	return p + rt__os.page_size;
+	return p;
 }
 
 /*
