@@ -15,8 +15,6 @@
 
 #define HEX "0x[0-9a-f]+"
 #define FRAME(name) name "\\(\\.\\.\\.\\)\n\t.+ \\+" HEX "\n"
-/* The runtime's functions that a program calls are shown if the linker keeps their names public. */
-#define OWN(name) "(" FRAME(name) ")?"
 #define CREATED(by, parent) "created by " by " in goroutine " parent "\n\t.+ \\+" HEX "\n"
 #define DETAILS "gp=" HEX " m=[0-9]+ mp=" HEX
 #define SIGNAL(name, code, addr) "\\[signal " name " code=" code " addr=" addr " pc=" HEX "\\]\n"
@@ -73,7 +71,7 @@ Test(crash, nil_pointer_for_libc, .timeout = 120)
 	expect_everywhere("strlen-null", NIL_PANIC SIGNAL(SEGV, "0x1", "0x0"), "",
 			  FRAME("strlen") FRAME("measure_null"));
 	expect_everywhere("wait-null", NIL_PANIC SIGNAL(SEGV, "0x1", HEX), "",
-			  OWN("rt_wg_wait") FRAME("wait_for_null"));
+			  FRAME("rt_wg_wait") FRAME("wait_for_null"));
 }
 
 Test(crash, wild_pointer, .timeout = 120)
@@ -334,7 +332,8 @@ Test(crash, deadlock, .timeout = 120)
 		guest_expect_exit(&g, 2);
 		guest_expect_err_matches(
 			&g,
-			"^" DEADLOCK "\ngoroutine 1 \\[sync.WaitGroup.Wait\\]:\n" OWN("rt_wg_wait")
+			"^" DEADLOCK
+			"\ngoroutine 1 \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt_wg_wait")
 				FRAME("wait_for_ever") FRAME("deadlock"));
 		cr_assert_eq(guest_count(g.err, "[sync.WaitGroup.Wait]:"), 4, "%s", g.err);
 		cr_assert_eq(guest_count(g.err, "\ncreated by deadlock in goroutine 1\n"), 3, "%s",
@@ -352,7 +351,7 @@ Test(crash, deadlock_locked)
 	guest_expect_err_matches(
 		&g,
 		"^" DEADLOCK
-		"\ngoroutine 1 \\[sync.WaitGroup.Wait, locked to thread\\]:\n" OWN("rt_wg_wait")
+		"\ngoroutine 1 \\[sync.WaitGroup.Wait, locked to thread\\]:\n" FRAME("rt_wg_wait")
 			FRAME("wait_locked") FRAME("deadlock_locked"));
 	cr_assert_eq(guest_count(g.err, "[sync.WaitGroup.Wait, locked to thread]:"), 3, "%s",
 		     g.err);
@@ -361,7 +360,7 @@ Test(crash, deadlock_locked)
 	guest_expect_exit(&g, 2);
 	guest_expect_err_matches(&g,
 				 "^" DEADLOCK
-				 "\ngoroutine 2 \\[sync.WaitGroup.Wait\\]:\n" OWN("rt_wg_wait")
+				 "\ngoroutine 2 \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt_wg_wait")
 					 FRAME("wait_for_ever") CREATED("goexit", "1"));
 	guest_free(&g);
 }
