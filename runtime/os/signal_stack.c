@@ -17,6 +17,8 @@ rt__os_signal_stack_size(void)
 {
 	size_t frame = FRAME_MIN;
 
+	if (rt__debug.minsigstksz > (int)frame)
+		frame = (size_t)rt__debug.minsigstksz;
 	for (const unsigned long *a = rt__args.auxv; a && a[0] != AT_NULL; a += 2)
 		if (a[0] == AT_MINSIGSTKSZ && a[1] > frame)
 			frame = a[1];

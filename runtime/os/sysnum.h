@@ -43,5 +43,6 @@
 #define RT_EAGAIN 11
 #define RT_EFAULT 14
 #define RT_EINVAL 22
+#define RT_EMFILE 24
 
 #endif
