@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# assertions.sh SOURCE BUILD: builds the runtime once more, with -Dassertions=true (its invariants on
-# hot paths, the order of its locks), and runs those guests on it that drive the scheduler hardest.
+# assertions.sh SOURCE BUILD: builds the runtime once more, with -Dassertions=true (its invariants
+# on hot paths, the order of its locks), and runs those guests on it that drive the scheduler
+# hardest.
 # The drivers are those of BUILD; what they run is in BUILD/assertions.
 set -eu
 source=${1:?usage: assertions.sh SOURCE BUILD}
@@ -10,9 +11,14 @@ build=${2:?usage: assertions.sh SOURCE BUILD}
 checked=$build/assertions
 status=0
 
+fail() {
+	cat "$build/assertions.log"
+	exit 1
+}
+
 [ -f "$checked/build.ninja" ] ||
 	meson setup "$checked" "$source" --cross-file "$source/tools/meson/musl-x86_64.ini" \
-		-Dassertions=true >"$build/assertions.log" || { cat "$build/assertions.log"; exit 1; }
+		-Dassertions=true >"$build/assertions.log" || fail
 
 guests='api api-O0 stack sched stress block preempt preempt_libc preempt_regs preempt_stress
 	init_goroutines'
@@ -25,7 +31,7 @@ for g in $guests; do
 	targets="$targets tests/guest/$g"
 done
 # shellcheck disable=SC2086  # a list
-ninja -C "$checked" $targets >"$build/assertions.log" || { cat "$build/assertions.log"; exit 1; }
+ninja -C "$checked" $targets >"$build/assertions.log" || fail
 
 # run DRIVER FILTER: with the guests that check themselves.
 run() {
