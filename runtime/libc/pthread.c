@@ -2,8 +2,10 @@
 /*
  * pthread_create and pthread_exit by the program. musl's links the new thread into the list of its
  * creator's struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own.
- * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one, since a
- * clone inherits the register that leads to its creator's.
+ * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one (clone.c).
+ *
+ * It has a stack for signal handlers, so that the overflow of its own is reported; where there is
+ * no memory for that, it goes without.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +17,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "os/os.h"
 #include "sched/sched.h"
 
 int __pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -33,10 +36,22 @@ struct create_args {
 	int error;
 };
 
-static void
-foreign_ended(void *unused)
+static void *
+signal_stack(void)
 {
-	(void)unused;
+	size_t size = rt__os_signal_stack_size();
+	void *stack = rt__os_signal_stack_new(size);
+
+	if (stack)
+		rt__os_sigaltstack(stack, size);
+	return stack;
+}
+
+static void
+foreign_ended(void *stack)
+{
+	if (stack)
+		rt__os_signal_stack_end(stack, rt__os_signal_stack_size());
 	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
 		rt__check_deadlock();
 }
@@ -47,10 +62,9 @@ foreign_main(void *arg)
 	struct foreign f = *(struct foreign *)arg;
 	void *result;
 
-	rt__setm_raw(&rt__m_foreign);
 	musl_self()->sysinfo = 0; /* libc copies its creator's: that has deferred what it has */
 	free(arg);
-	pthread_cleanup_push(foreign_ended, NULL);
+	pthread_cleanup_push(foreign_ended, signal_stack());
 	result = f.c11_fn ? (void *)(intptr_t)f.c11_fn(f.arg) : f.fn(f.arg);
 	pthread_cleanup_pop(1);
 	return result;

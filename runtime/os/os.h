@@ -95,8 +95,12 @@ void rt__eprint_collect(bool on);
 
 /* How large a stack the handlers of this runtime need. */
 size_t rt__os_signal_stack_size(void);
+/* Memory for one, with a guard below; NULL if there is none. */
+void *rt__os_signal_stack_new(size_t size);
 /* Gives the calling thread one: 0 or -errno. */
 int rt__os_sigaltstack(void *stack, size_t size);
+/* Takes one that is the calling thread's, unless it has another by now, and gives it back. */
+void rt__os_signal_stack_end(void *stack, size_t size);
 
 /* ---- probe.c ---- */
 

@@ -45,6 +45,7 @@
 #define RT_EAGAIN 11
 #define RT_EFAULT 14
 #define RT_EINVAL 22
+#define RT_EMFILE 24
 #define RT_ETIMEDOUT 110
 
 #endif

@@ -43,6 +43,8 @@ rt__on_thread(void (*fn)(void *), void *arg)
 
 /* ---- threads ---- */
 
+#define THREAD_STACK (136ul << 10) /* with its guard: musl's default */
+
 /* The first one costs a start no system call; untouched until a signal comes. */
 #define FIRST_SIGNAL_STACK (64ul << 10)
 static _Alignas(16) RT_COLD_BSS char first_signal_stack[FIRST_SIGNAL_STACK];
@@ -52,10 +54,10 @@ signal_stack_alloc(size_t size)
 {
 	if (rt__getm() == &rt__m0 && size <= sizeof first_signal_stack)
 		return first_signal_stack;
-	char *p = rt__os_reserve(rt__os.page_size + size);
-	if (!p || rt__os_guard(p, rt__os.page_size) < 0)
+	void *p = rt__os_signal_stack_new(size);
+	if (!p)
 		rt__out_of_memory("a stack for signal handlers", size);
-	return p + rt__os.page_size;
+	return p;
 }
 
 /*
@@ -220,6 +222,9 @@ start_m(struct rt__m *mp)
 
 	rt__on_thread(start_thread, &s);
 	if (s.error) {
+		/* libc says EAGAIN for whatever there is too little of. */
+		if (!rt__os_reserve(THREAD_STACK))
+			rt__out_of_memory("a thread's stack", THREAD_STACK);
 		rt__eprintf("runtime: failed to create new OS thread (have %d already; errno=%d)\n"
 			    "runtime: may need to increase max user processes (ulimit -u)\n",
 			    rt__sched.mcount - 1, s.error);

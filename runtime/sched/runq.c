@@ -105,6 +105,7 @@ rt__runq_steal(struct rt__runq *q, struct rt__runq *victim, bool take_next)
 	uint32_t t = q->tail;
 	uint32_t n = grab(q, victim, t, take_next);
 
+	rt__assert(rt__load_rlx(&q->head) == t || n == 0);
 	if (n == 0)
 		return NULL;
 	n--;

@@ -95,9 +95,24 @@ globrunq_try(struct rt__p *pp, int32_t max)
 
 /* ---- running ---- */
 
+/* Debug builds: on g0, with a P of its own, nothing running, no lock held, gp nobody else's. */
+static inline void
+check_switch(const struct rt__m *mp, const struct rt__g *gp)
+{
+	rt__assert(!rt__on_goroutine(mp));
+	rt__assert(mp->p && rt__load_rlx(&mp->p->m) == mp);
+	rt__assert(rt__load_rlx(&mp->p->status) == RT_P_RUNNING);
+	rt__assert(!mp->curg && !gp->m);
+	rt__assert(!gp->locked_m || gp->locked_m == mp);
+	rt__assert(gp->sp - gp->stack.lo <= gp->stack.hi - gp->stack.lo);
+	rt__assert(mp->locks_held == 0);
+	(void)mp, (void)gp; /* elsewhere, nothing is left of it */
+}
+
 static inline RT_NORETURN void
 execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
 {
+	check_switch(mp, gp);
 	gp->m = mp;
 	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
 	if (rt__unlikely(gp->own_mask | mp->own_mask))
@@ -390,6 +405,7 @@ rt__ready(struct rt__g *gp)
 {
 	struct rt__p *pp = rt__getm()->p;
 
+	rt__assert(!gp->m);
 	rt__g_set_status(gp, RT_G_WAITING, RT_G_RUNNABLE);
 	if (pp)
 		rt__runq_put_p(pp, gp, true);

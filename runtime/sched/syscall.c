@@ -62,6 +62,7 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	struct rt__g *gp = mp->curg;
 	struct rt__p *pp = mp->p;
 
+	rt__assert(pp && rt__load_rlx(&pp->m) == mp && mp->locks_held == 0);
 	gp->syscall_pc = pc;
 	gp->syscall_sp = sp;
 	gp->syscall_bp = bp;
@@ -140,6 +141,7 @@ rt__exitsyscall(void)
 		exitsyscall_slow(mp, gp);
 		return;
 	}
+	rt__assert(!mp->p && !pp->m && gp->m == mp);
 	gp->sleepy = false;
 	mp->p = pp;
 	pp->m = mp;

@@ -20,8 +20,9 @@
 
 #include "symtab/symtab.h"
 
-#define UNKNOWN_STACK (64ul << 10) /* how much of a stack whose bounds nobody knows is read */
-#define SAVED_CONTEXT 64           /* more than rt__mcall leaves on a stack */
+#define UNKNOWN_STACK (256ul << 10) /* how much of a stack whose bounds nobody knows is read */
+#define OVERSHOOT_PAGES 16          /* how far below its end a large frame may reach */
+#define SAVED_CONTEXT 64            /* more than rt__mcall leaves on a stack */
 
 static bool
 contains(struct rt__stack stack, uintptr_t sp)
@@ -36,6 +37,9 @@ rt__stack_of_sp(uintptr_t sp)
 
 	if (gp && contains(gp->stack, sp))
 		return gp->stack;
+	/* Where a stack has overflowed, it begins above. */
+	for (int i = 0; i < OVERSHOOT_PAGES && !rt__os_readable(sp); i++)
+		sp = (sp | (rt__os.page_size - 1)) + 1;
 	return (struct rt__stack){sp, sp + rt__os_readable_bytes(sp, UNKNOWN_STACK)};
 }
 

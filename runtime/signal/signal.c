@@ -12,9 +12,6 @@
  * Everything ends with exit status 2, but SIGABRT, by which C programs die of it. The handler runs
  * on the thread's signal stack, with the thread pointer of whatever it has interrupted: it touches
  * no thread-local, and no lock but the turn to report (sched/crash.c).
- *
- * A thread that the program has made with pthread_create has no such stack unless it brings its
- * own: the report runs on the stack that it interrupts, and there is none when that overflows.
  */
 #include "signal/signal.h"
 

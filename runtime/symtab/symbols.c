@@ -121,7 +121,7 @@ rt__program_file_mapped(void)
 }
 
 bool
-rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
+rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
 {
 	const struct rt__elf *elf = rt__program_file();
 	struct rt__elf_symbol sym;
@@ -130,16 +130,7 @@ rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
 	if (!elf || !rt__image_find(&im) || !rt__elf_symbol_of(elf, pc - im.bias, &sym))
 		return false;
 	*ret = (struct rt__symbol){sym.name, (uintptr_t)sym.start + im.bias};
-	*ret_exported = sym.exported;
 	return true;
-}
-
-bool
-rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
-{
-	bool exported;
-
-	return rt__symbol_full(pc, ret, &exported);
 }
 
 void

@@ -38,20 +38,41 @@ frame_at(struct frames *fs, uint64_t i)
 	return i < SHOWN ? &fs->first[i] : &fs->last[i % SHOWN];
 }
 
-/* The runtime's own frames are of no interest, but for what the program has called: public names,
- * rt_ and what we replace of libc. libc calls what was given to it, too, which is not exported;
- * whether something was is not always known, since linkers make hidden symbols local. */
 static bool
-is_interesting(uintptr_t pc, bool is_call, enum rt__text caller, bool called)
+starts_with(const char *name, const char *prefix)
 {
+	while (*prefix && *name == *prefix)
+		name++, prefix++;
+	return !*prefix;
+}
+
+/* Where the call that ret is behind goes to, if that is constant, else 0. */
+static uintptr_t
+call_target(uintptr_t ret)
+{
+	struct rt__code text = {0};
+	uintptr_t target;
+
+	rt__text_bounds(&text.lo, &text.hi);
+	return rt__is_return_address(&text, ret, &target) ? target : 0;
+}
+
+/* The runtime's own frames are of no interest, but for what other code has called: public names,
+ * which are rt_ and what we replace of libc. Of a symbol's binding nothing can be told, since in
+ * static-PIE all of ours are local; but what is called by name from outside is no function of a
+ * file's own. */
+static bool
+is_interesting(uintptr_t pc, bool is_call, uintptr_t caller, bool called)
+{
+	enum rt__text from = rt__text_of(caller);
 	struct rt__symbol sym;
-	bool exported;
 
 	if (rt__text_of(pc - is_call) != RT_TEXT_RT0)
 		return true;
-	return called && (caller == RT_TEXT_USER || caller == RT_TEXT_LIBC) &&
-		rt__symbol_full(pc - is_call, &sym, &exported) &&
-		(exported || caller == RT_TEXT_USER) && __builtin_strncmp(sym.name, "rt__", 4) != 0;
+	if (!called || from == RT_TEXT_RT0 || from == RT_TEXT_NONE ||
+	    !rt__symbol_of(pc - is_call, &sym) || starts_with(sym.name, "rt__"))
+		return false;
+	return starts_with(sym.name, "rt_") || call_target(caller) == sym.start;
 }
 
 static void
@@ -68,8 +89,7 @@ frames_collect(struct frames *fs, struct rt__context c, bool is_call, struct rt_
 
 		step = rt__unwind(&c, &is_call, stack);
 		bool more = step == RT_STEP_EXACT || step == RT_STEP_GUESS;
-		enum rt__text caller = more ? rt__text_of(c.reg[RT_REG_PC]) : RT_TEXT_NONE;
-		if (all || is_interesting(pc, was_call, caller, is_call))
+		if (all || is_interesting(pc, was_call, more ? c.reg[RT_REG_PC] : 0, is_call))
 			*frame_at(fs, fs->n++) = (struct frame){pc, was_call};
 	}
 	fs->lost = step == RT_STEP_LOST;

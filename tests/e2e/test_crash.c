@@ -285,6 +285,15 @@ Test(crash, threads_that_are_no_goroutines)
 		"^" NIL_PANIC SIGNAL(SEGV, "0x1", "0x0") "\nthread [0-9]+ \\[running\\]:\n" FRAME(
 			"follow") FRAME("follow_null") FRAME("thread"));
 	guest_free(&g);
+	g = guest_run("crash", .args = {"overflow-in-thread"});
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g,
+				 "^fatal error: stack overflow\n" SIGNAL(
+					 SEGV, "0x[12]", HEX) "\nthread [0-9]+ "
+							      "\\[running\\]:\n" FRAME("recurse")
+								      FRAME("recurse"));
+	guest_expect_err_matches(&g, FRAME("overflow") FRAME("thread"));
+	guest_free(&g);
 	g = guest_run("crash", .args = {"panic-in-thread"});
 	guest_expect_exit(&g, 2);
 	guest_expect_err_matches(

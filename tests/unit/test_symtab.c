@@ -420,10 +420,9 @@ Test(elf, own_symbols)
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
 	cr_assert(rt__elf_symbol_of(&elf, global + 3, &sym));
 	cr_assert_str_eq(sym.name, "test_symtab_global");
-	cr_assert(sym.start == global && sym.exported && sym.size > 3);
+	cr_assert(sym.start == global && sym.size > 3);
 	cr_assert(rt__elf_symbol_of(&elf, (uint64_t)descend - self.bias + 1, &sym));
 	cr_assert_str_eq(sym.name, "descend");
-	cr_assert_not(sym.exported);
 	cr_assert_not(rt__elf_symbol_of(&elf, 0, &sym));
 	cr_assert_not(rt__elf_symbol_of(&elf, UINT64_MAX, &sym));
 	free(f.data);
