@@ -6,7 +6,10 @@
  * has the P.
  *
  *	asks		each.fn, then safe_point = 1 (release), on every P
- *	has the P	safe_point 1 -> 0 by CAS (acquire): one runs fn; then counts itself off
+ *	has the P	sees it (acquire), makes it 0, runs fn, counts itself off
+ *
+ * A P has one owner, so nobody else does the same at the same time. The model is
+ * tests/model/each_p.pml.
  *
  * It is an idle P's turn under sched.lock, which taking it from the list needs as well; a P in a
  * system call is taken by the CAS of its status (syscall.c) and handed on, as sysmon does. A P that
@@ -30,8 +33,9 @@ static struct {
 void
 rt__run_safe_point(struct rt__p *pp)
 {
-	if (!rt__cas_acq(&pp->safe_point, 1u, 0u)) /* pairs with the release in ask */
+	if (!rt__load_acq(&pp->safe_point)) /* pairs with the release in ask */
 		return;
+	rt__store_rlx(&pp->safe_point, 0u);
 	each.fn(pp);
 	/* acqrel: what fn has done, to who asked. */
 	if (rt__add_acqrel(&each.left, -1) == 0)
