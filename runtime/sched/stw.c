@@ -101,10 +101,12 @@ rt__stop_the_world(const char *reason)
 	}
 }
 
-/* Sets the number of Ps and lets everybody go on. */
+/* Sets the number of Ps and lets everybody go on; but not under the eyes of a report, which has
+ * frozen the world for itself (crash.c). */
 void
 rt__start_the_world(int32_t procs)
 {
+	rt__crash_wait();
 	rt__lock(&rt__sched.lock);
 	struct rt__p *runnable = rt__procresize(procs);
 	rt__store_rel(&rt__sched.gcwaiting, 0u);
