@@ -208,6 +208,9 @@ rt__crash_print(enum rt__crash kind, const struct rt__where *at)
 
 	if (setting == RT_TRACEBACK_NONE)
 		return;
+	const char *stopping = rt__load_acq(&rt__sched.stop_reason); /* pairs with world_take */
+	if (stopping && crash.depth == 0)
+		rt__eprintf("[the world is being stopped for %s]\n", stopping);
 	/* In the scheduler, no goroutine is nearer than another. */
 	o.all = crash.depth == 0 && (o.all || (!rt__getg() && rt__getm() != &rt__m_foreign));
 	rt__traceback_first(at, &o);

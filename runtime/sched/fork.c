@@ -28,6 +28,7 @@ reset_p(struct rt__p *pp)
 	pp->m = NULL;
 	pp->link = NULL;
 	pp->preempt = pp->urgent = false;
+	pp->safe_point = 0;
 	pp->runq.head = pp->runq.tail = 0;
 	pp->runq.next = NULL;
 	pp->nfree = 0;
@@ -72,8 +73,9 @@ reset_sched(void)
 	rt__sched.npidle = rt__sched.nmspinning = 0;
 	rt__sched.needspinning = rt__sched.gcwaiting = rt__sched.world_busy = 0;
 	rt__sched.sysmonwait = rt__sched.sysmon_slow = rt__sched.sysmon_kick = 0;
-	rt__sched.urgent = 0;
+	rt__sched.urgent = rt__sched.clock = 0;
 	rt__sched.sysmon_when = 0;
+	rt__sched.stop_reason = NULL;
 	rt__sched.stage = RT_STAGE_SINGLE;
 }
 

@@ -249,12 +249,18 @@ release_batch(int class, int32_t max)
 }
 
 static void
+purge(struct rt__p *pp)
+{
+	if (pp->nfree > 0)
+		rt__gfpurge(pp);
+}
+
+static void
 purge_idle_ps(void)
 {
 	rt__lock(&rt__sched.lock);
 	for (struct rt__p *pp = rt__sched.idle_ps; pp; pp = pp->link)
-		if (pp->nfree > 0)
-			rt__gfpurge(pp);
+		purge(pp);
 	rt__unlock(&rt__sched.lock);
 }
 
@@ -302,13 +308,8 @@ rt__gfree_tick(int64_t now)
 void
 rt_free_os_memory(void)
 {
-	struct rt__p *pp = rt__getm()->p;
-
 	rt__hooks.pools_free();
-	pp = rt__getm()->p; /* it may have parked */
-	if (pp)
-		rt__gfpurge(pp);
-	purge_idle_ps();
+	rt__for_each_p(purge, "rt_free_os_memory");
 	for (int c = 0; c < RT_STACK_CLASSES; c++)
 		while (release_batch(c, INT32_MAX))
 			;

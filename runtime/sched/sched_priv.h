@@ -57,13 +57,14 @@ struct rt__sched {
 	int32_t npidle;                             /* (S) writes, (a) reads */
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
-	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
-	uint32_t sysmon_kick;                       /* (a) futex: 1 and 2 wake it */
-	int64_t sysmon_when;                        /* (a) it will look again by then */
-	uint32_t urgent;                            /* (a) somebody waits for a preemption */
-	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
-	uint32_t stage;                             /* (a) enum rt__stage */
+	uint32_t sysmonwait;     /* (a) sysmon sleeps until kicked */
+	uint32_t sysmon_slow;    /* (a) it will look again only in a while */
+	uint32_t sysmon_kick;    /* (a) futex: 1 and 2 wake it */
+	int64_t sysmon_when;     /* (a) it will look again by then */
+	uint32_t urgent;         /* (a) somebody waits for a preemption */
+	const char *stop_reason; /* (a) of who has world_busy; NULL if nobody has */
+	uint32_t world_busy;     /* (a) 1: a stop-the-world is under way */
+	uint32_t stage;          /* (a) enum rt__stage */
 
 	_Alignas(RT_CACHE_LINE) struct rt__ps *ps; /* (a) current snapshot */
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
@@ -393,10 +394,21 @@ int64_t rt__schedtrace_tick(int64_t now);
 void rt__schedtrace_crash(void);
 
 /* ---- stw.c ---- */
-void rt__stop_the_world(void);
+/* reason: a short text that stays. */
+void rt__stop_the_world(const char *reason);
 void rt__start_the_world(int32_t procs);
 /* With sched.lock: one P less to wait for. */
 void rt__stop_one_less(void);
+/* One at a time stops the world, or does something else to all Ps. */
+void rt__world_take(const char *reason);
+void rt__world_release(void);
+
+/* ---- each_p.c ---- */
+
+/* Runs fn for every P, by who has it. On a goroutine or a foreign thread, without locks. */
+void rt__for_each_p(void (*fn)(struct rt__p *pp), const char *reason);
+/* The part of who has pp. */
+void rt__run_safe_point(struct rt__p *pp);
 
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB

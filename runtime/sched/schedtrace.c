@@ -94,9 +94,14 @@ put_header(struct sink *s, int64_t now, const struct rt__ps *ps)
 static void
 put_header_detail(struct sink *s)
 {
-	put(s, " gcwaiting=%s nmidlelocked=%d stopwait=%d sysmonwait=%s\n",
+	const char *reason = rt__load_acq(&rt__sched.stop_reason); /* pairs with world_take */
+
+	put(s, " gcwaiting=%s nmidlelocked=%d stopwait=%d sysmonwait=%s",
 	    truth(rt__load_rlx(&rt__sched.gcwaiting)), rt__load_rlx(&rt__sched.nmidle_locked),
 	    rt__load_rlx(&rt__sched.stopwait), truth(rt__load_rlx(&rt__sched.sysmonwait)));
+	if (reason)
+		put(s, " stopping=%s", reason);
+	put(s, "\n");
 }
 
 /* Without the next slot, as in Go. */

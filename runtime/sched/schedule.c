@@ -261,6 +261,8 @@ find_runnable(bool *inherit)
 			rt__gcstopm();
 			continue;
 		}
+		if (rt__unlikely(rt__load_rlx(&mp->p->safe_point)))
+			rt__run_safe_point(mp->p);
 		struct rt__g *gp = find_near(mp, mp->p, inherit);
 		if (!gp)
 			gp = find_far(mp);
@@ -370,7 +372,8 @@ rt_gosched(void)
 		rt__os_yield();
 		return;
 	}
-	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting))
+	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting) &&
+	    !rt__load_rlx(&mp->p->safe_point))
 		return; /* the search would come back to the caller */
 	rt__mcall(gosched_m);
 }

@@ -250,7 +250,8 @@ print_frame(uintptr_t pc, bool is_call, const struct place *p, bool all)
 	uintptr_t start;
 
 	while (next_call(&c, pc - is_call, all)) {
-		rt__eprintf("%s(...)\n", c.name);
+		rt__format(name, sizeof name, "%s", c.name); /* whatever the file says */
+		rt__eprintf("%s(...)\n", name);
 		print_inlined_place(pc - is_call, &c.line);
 	}
 	name_of(pc, is_call, name, &start);
@@ -422,7 +423,9 @@ rt__print_creator(uintptr_t pc, uint64_t parent)
 	struct calls c = calls_at(&place);
 	bool inlined = next_call(&c, where, false);
 	name_of(pc, true, name, &start);
-	rt__eprintf("created by %s", inlined ? c.name : name);
+	if (inlined)
+		rt__format(name, sizeof name, "%s", c.name);
+	rt__eprintf("created by %s", name);
 	if (parent != 0) /* not a thread that is no goroutine */
 		rt__eprintf(" in goroutine %lu", parent);
 	rt__eprintf("\n");

@@ -143,6 +143,16 @@ Test(traceback, of_every_version_of_line_tables)
 	}
 }
 
+/* As Go, with what has waited for a minute and more. */
+Test(traceback, minutes)
+{
+	struct guest g = guest_run("traceback", .args = {"minutes"}, .env = {"RTTRACEBACK=all"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "\ngoroutine 2 [sync.WaitGroup.Wait, 2 minutes]:\n");
+	guest_free(&g);
+}
+
 /* ---- what is inlined ---- */
 
 static const struct variant inlined_variants[] = {
@@ -179,7 +189,7 @@ ParameterizedTest(struct variant *v, traceback, of_what_is_inlined)
 	guest_expect_err_matches(&g,
 				 "\ngoroutine 1 \\[running\\]:\n" INLINED("load", "17")
 					 INLINED("load_twice", "23") OUTLINED("outer", "32")
-						 OUTLINED("main", "98"));
+						 OUTLINED("main", "113"));
 	guest_expect_err_matches(
 		&g,
 		"\ngoroutine 2 \\[sync.WaitGroup.Wait\\]:\n" IN_LIBRARY("rt_wg_wait")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Crashes inside of functions that are inlined, at lines that the driver knows. */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <rt/rt.h>
@@ -88,14 +88,29 @@ deep(void)
 	return at_15(bad);
 }
 
+/* For who looks at it meanwhile. */
+static int
+wait_for_input(void)
+{
+	rt_gosched();
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	puts("ok");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "deep") == 0)
 		return deep() + 1;
-	start(); /* line 96 */
+	start();
+	if (argc > 1)
+		return wait_for_input();
 	rt_gosched();
-	int n = outer();                /* line 98 */
+	int n = outer();                /* line 113 */
 	__asm__ volatile("" : "+r"(n)); /* no tail call */
 	return n;
 }

@@ -118,6 +118,15 @@ stw)
 	bad -DONE_LOOK   # who enters a system call just then is overlooked
 	bad -DNO_PREEMPT # nobody stops who computes
 	;;
+each_p)
+	good
+	good -DNP=2 -DNM=2 -DASKS=3
+	bad -DSCHEDULE_BLIND # who comes by the scheduler does not look
+	bad -DIDLE_UNLOCKED  # somebody takes an idle P meanwhile
+	bad -DRETAKE_BLIND   # ... or comes back to one in a system call
+	bad -DONE_LOOK       # who gives its P up just then is overlooked
+	bad -DNO_PREEMPT     # nobody stops who computes
+	;;
 lock)
 	good -DNT=3 -DROUNDS=2
 	good -DNT=2 -DROUNDS=3

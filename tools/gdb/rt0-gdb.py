@@ -284,7 +284,7 @@ class Rt0Program:
             symbol = gdb.execute("with print demangle off -- info symbol 0x%x" % (pc - 1),
                                  to_string=True)
             name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % (pc - 1)
-            name = self.inlined(pc - 1, name)
+            name = self.inlined(pc - 1, name[0] + name[1:].split(".")[0])  # not foo.cold
             line = gdb.current_progspace().find_pc_line(pc - 1)
             if line.symtab:
                 name += " %s:%d" % (os.path.basename(line.symtab.filename), line.line)
