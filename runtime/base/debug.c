@@ -16,6 +16,7 @@ static const struct key {
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
+	{"preemptstress", offsetof(struct rt__debug, preemptstress)},
 	{"scheddetail", offsetof(struct rt__debug, scheddetail)},
 	{"schedseed", offsetof(struct rt__debug, schedseed)},
 	{"schedtrace", offsetof(struct rt__debug, schedtrace)},

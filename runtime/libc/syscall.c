@@ -58,7 +58,7 @@ call(long nr, long a, long b, long c, long d, long e, long f)
 
 	rt__entersyscall((uintptr_t)__builtin_return_address(0), (uintptr_t)(frame + 2), frame[0],
 			 waits(nr, b, c, d));
-	long r = rt__syscall6(nr, a, b, c, d, e, f);
+	long r = rt__syscall_waiting(nr, a, b, c, d, e, f);
 	rt__exitsyscall();
 	return r;
 }

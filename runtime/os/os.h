@@ -70,6 +70,9 @@ size_t rt__os_huge_page_size(void);
 /* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
 #define RT_SIGURG 23
 
+/* Go's name of a signal that ends a program with a report. */
+const char *rt__signal_name(int sig);
+
 /* Sends a signal to a thread of this process. */
 int rt__os_tgkill(int tid, int sig);
 

@@ -6,6 +6,8 @@
  * What libc does with threads as a whole runs on g0, with the thread pointer of the thread itself
  * (rt__on_thread). A signal mask goes with the goroutine; a stack for handlers with the thread.
  */
+#include <rt/rt.h>
+
 #include "sched/sched_priv.h"
 
 #include "mem/mem.h"
@@ -102,6 +104,13 @@ minit(struct rt__m *mp)
 	mp->sigmask = rt__os.sigmask;
 }
 
+static RT_NORETURN void
+too_many_ms(void)
+{
+	rt__eprintf("runtime: program exceeds %d-thread limit\n", rt__sched.maxmcount);
+	rt__throw("thread exhaustion");
+}
+
 void
 rt__mcommoninit(struct rt__m *mp)
 {
@@ -115,18 +124,23 @@ rt__mcommoninit(struct rt__m *mp)
 	rt__sched.all_ms = mp;
 	bool too_many = rt__sched.mcount > rt__sched.maxmcount;
 	rt__unlock(&rt__sched.lock);
-	if (too_many) {
-		rt__eprintf("runtime: program exceeds %d-thread limit\n", rt__sched.maxmcount);
-		rt__throw("thread exhaustion");
-	}
+	if (too_many)
+		too_many_ms();
 	__builtin_memcpy(&seed, rt__os.random, sizeof seed);
 	mp->rand = (seed ^ ((uint64_t)mp->id + 1) * 0x9e3779b97f4a7c15) | 1;
 }
 
-void
-rt__set_maxmcount(int32_t n)
+int
+rt_set_max_threads(int n)
 {
+	rt__lock(&rt__sched.lock);
+	int old = rt__sched.maxmcount;
 	rt__sched.maxmcount = n;
+	bool too_many = rt__sched.mcount > n;
+	rt__unlock(&rt__sched.lock);
+	if (too_many)
+		too_many_ms();
+	return old;
 }
 
 void
@@ -161,7 +175,7 @@ thread_main(void *arg)
 	mp->tp = mp->tp_now = rt__get_tp();
 	mp->tid = rt__os_gettid();
 	if (mp->start_fn) {
-		/* A small stack: no handler of the program runs here, only setuid's. */
+		/* No stack for handlers of the program: of signals, only setuid's come here. */
 		rt__os_set_sigmask(~(1ul << (RT_SIGSYNCCALL - 1)));
 		mp->start_fn();
 	}
@@ -182,7 +196,7 @@ start_thread(void *arg)
 {
 	struct thread_start *s = arg;
 
-	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn != NULL);
+	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn == rt__sysmon);
 }
 
 static struct rt__m *

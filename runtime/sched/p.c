@@ -6,6 +6,18 @@
 
 #include "mem/mem.h"
 
+/* Published like all else that Ms share: by the locks through which a P changes hands, or by the
+ * start of a thread. */
+uint32_t rt__alone;
+static bool had_foreign; /* for good: such a thread may be in a lock still when it has ended */
+
+void
+rt__not_alone(void)
+{
+	had_foreign = true;
+	rt__store_rlx(&rt__alone, 0u);
+}
+
 void
 rt__acquirep(struct rt__p *pp)
 {
@@ -17,7 +29,10 @@ rt__acquirep(struct rt__p *pp)
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
-		rt__store_rlx(&pp->sysmon_when, rt__nanotime());
+		int64_t now = rt__nanotime();
+
+		rt__clock_set(now);
+		rt__store_rlx(&pp->sysmon_when, now);
 		rt__store_rlx(&pp->sysmon_tick, pp->sched_tick + 1);
 	}
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_RUNNING);
@@ -238,5 +253,6 @@ rt__procresize(int32_t n)
 		}
 	}
 	rt__store_rel(&rt__sched.ps, make_ps(n)); /* pairs with the acquire of its readers */
+	rt__store_rlx(&rt__alone, (uint32_t)(n == 1 && !had_foreign));
 	return runnable;
 }

@@ -21,6 +21,9 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same two for rt_wg_go. */
+void rt__newproc_wg(struct rt__go_regs *regs);
+void rt__newproc_wg_words(struct rt__go_regs *regs);
 /* The same for rt_go_attr (rt__go_attr). */
 void rt__newproc_attr(struct rt__go_regs *regs);
 /* Starts a goroutine from g0: fn(arg), with the floating-point control and the call of who wanted
@@ -41,7 +44,6 @@ RT_NORETURN void rt__mstart(void);
 /* From now on newproc may start Ms; the first goroutine besides main also starts sysmon, which
  * RTDEBUG=schedtrace does at once. */
 void rt__main_started(void);
-void rt__set_maxmcount(int32_t n);
 
 /* ---- park and ready ---- */
 
@@ -109,16 +111,50 @@ rt__waiter_claim(struct rt__waiter *w)
 	return rt__load_rlx(&w->claimed) == 0 && rt__cas_rlx(&w->claimed, 0u, 1u);
 }
 
+/* For a foreign thread. */
+void rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg);
+
 /* Parks the caller until it is woken; unlock as for rt__park (gp is NULL on a foreign thread). */
-void rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
-		     enum rt__wait_reason reason);
+static inline __attribute__((always_inline)) void
+rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__park(unlock, arg, reason);
+	else
+		rt__waiter_sleep(w, unlock, arg);
+}
+
 /* Ends the wait: who has claimed it does, and does not touch w after that. */
-void rt__waiter_wake(struct rt__waiter *w);
+static inline void
+rt__waiter_wake(struct rt__waiter *w)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__ready(w->gp);
+	else
+		rt__note_wakeup(&w->note);
+}
+
+/* Whether to wait actively for a little while: others run, and nobody waits for this P. */
+bool rt__may_spin(void);
+
+/*
+ * Whether nobody can run at the same time as the caller: there is one P, and no thread of the
+ * program's own. Then what a goroutine does in text of the runtime, until it parks and its unlock
+ * function has run, is atomic, since nobody gets the P meanwhile, and locks of objects that only
+ * goroutines use cost nothing. It becomes true with the world stopped, and false so, or before a
+ * foreign thread is made, by who has the only P. Not for what signal handlers use.
+ */
+extern uint32_t rt__alone;
+/* A foreign thread is about to exist; by a goroutine, or by another one. */
+void rt__not_alone(void);
+
+/* A random number below n: from the seed under RTDEBUG=schedseed. */
+uint32_t rt__random_below(uint32_t n);
 
 /* ---- timers: see timer_heap.c and timers.c ---- */
 
 /*
- * Calls fn(t, now) once it is time, on g0 or on a thread without a goroutine: fn does not block,
+ * Calls fn(t, now) once it is time, on g0, with a P: fn does not block,
  * and may ready and start goroutines and start timers, its own too. Lies anywhere. Calls for one
  * timer do not overlap, except that fn may run meanwhile.
  */
@@ -198,6 +234,11 @@ void rt__fork_prepare(void);
 void rt__fork_parent(void);
 void rt__fork_child(void);
 
+/* ---- defer.c ---- */
+
+/* Runs all that the caller has deferred, and cleanup handlers: it ends. */
+void rt__unwind_all(void);
+
 /* ---- the rest ---- */
 
 /* Runs fn(arg) on the M's own stack and thread pointer, for libc calls that walk the list of
@@ -222,6 +263,11 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* The text of a fault's panic. */
+const char *rt__fault_text(int sig, int code);
+/* A fault of the program's that the running goroutine has on uc becomes a panic when the handler
+ * returns: false if it cannot. addr: where it looked. */
+bool rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr);
 /* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
 RT_NORETURN void rt__fatal(const char *msg);
 /* "SIGABRT: abort", where it happened, and death by that signal. */

@@ -40,7 +40,7 @@ struct rt__sched {
 	int64_t keeper_until;    /* (S) at this time */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
-	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
 	int32_t mcount;          /* (S) Ms that exist */
 	int32_t mnext_id;        /* (S) */
 	int32_t maxmcount;       /* (S) */
@@ -67,6 +67,7 @@ struct rt__sched {
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
 
@@ -329,9 +330,9 @@ bool rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps);
 struct rt__p *rt__timers_first(int64_t *ret_when);
 bool rt__timers_due(void);
 bool rt__timers_pending(void);
-/* For sysmon: runs those that nobody looks after; and when there will be some, unless somebody
+/* For sysmon: has those run that nobody looks after; and when there will be some, unless somebody
  * does. */
-bool rt__timers_watch(int64_t now);
+void rt__timers_watch(int64_t now);
 int64_t rt__timers_plan(void);
 
 /* ---- interrupt.c ---- */
@@ -352,8 +353,17 @@ void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
-/* ---- sysmon.c ---- */
+/* ---- panic.c ---- */
+RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
 
+/* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
+void rt__preempt_stress_start(void);
+
+/* ---- sysmon.c ---- */
+void rt__sysmon(void);
+void rt__new_monitor(void (*fn)(void));
+/* Sets the clock that wait_since is copied from. */
+void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
 /* A P is no longer idle. */
 void rt__sysmon_watch_again(void);
@@ -410,16 +420,16 @@ rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
 	rt__store_rlx(&gp->status, to);
 }
 
-/* xorshift64*, one state for each M. */
+/* xorshift64*, one state for each M; foreign threads share one. */
 static inline uint32_t
 rt__m_rand(struct rt__m *mp)
 {
-	uint64_t x = mp->rand;
+	uint64_t x = rt__load_rlx(&mp->rand);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
-	mp->rand = x;
+	rt__store_rlx(&mp->rand, x);
 	return (uint32_t)((x * 0x2545f4914f6cdd1d) >> 32);
 }
 

@@ -12,11 +12,16 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
- * - Timers that are late, since nobody looks at them, are run (timers.c).
+ * - Somebody is found for timers that are late, since nobody looks at them (timers.c).
  * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
+ * - The clock by which goroutines know since when they wait, for tracebacks. Go asks for the time
+ *   in each collection; here, who parks or enters a system call copies a word from a line that the
+ *   scheduler reads anyway to one that it writes anyway. It is at most a round old; when all were
+ *   idle and sysmon slept, whoever takes the first P sets it (acquirep, which asks for the time in
+ *   any case). Before there is a sysmon it is 0, and nobody claims to know.
  */
 #include "sched/sched_priv.h"
 
@@ -85,6 +90,16 @@ doze_before_timers(int64_t now, int64_t ns)
 }
 
 /* ---- a round ---- */
+
+void
+rt__clock_set(int64_t now)
+{
+	uint32_t seconds = (uint32_t)(now / 1000000000);
+
+	/* It is read a million times a second: not written for nothing. */
+	if (rt__load_rlx(&rt__sched.clock) != seconds)
+		rt__store_rlx(&rt__sched.clock, seconds);
+}
 
 /* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
  * was the first time: who cannot be stopped is no reason to look often. */
@@ -260,8 +275,8 @@ start_clocks(int64_t now)
 		rt__store_rlx(&ps->p[i]->sysmon_when, now);
 }
 
-static void
-sysmon(void)
+void
+rt__sysmon(void)
 {
 	int64_t delay = SLEEP_MIN_NS, trace = 0, now = rt__nanotime();
 	int idle = 0;
@@ -280,15 +295,24 @@ sysmon(void)
 		rt__start_unborn_ms();
 		rt__interrupt_round();
 		now = rt__nanotime();
+		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
-		/* What they have readied is late already. */
-		if (rt__timers_watch(now) && rt__load_rlx(&rt__sched.npidle) == 0)
-			rt__store_rlx(&rt__sched.urgent, 1u);
+		rt__timers_watch(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;
 	}
+}
+
+/* A thread of the runtime's own, which runs no goroutines and counts for no deadlock. */
+void
+rt__new_monitor(void (*fn)(void))
+{
+	rt__lock(&rt__sched.lock);
+	rt__sched.nmsys++;
+	rt__unlock(&rt__sched.lock);
+	rt__newm(fn, NULL, false);
 }
 
 void
@@ -298,10 +322,9 @@ rt__sysmon_ensure(void)
 
 	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
-	rt__lock(&rt__sched.lock);
-	rt__sched.nmsys++;
-	rt__unlock(&rt__sched.lock);
-	rt__newm(sysmon, NULL, false);
+	rt__clock_set(rt__nanotime()); /* its thread comes a little late */
+	rt__new_monitor(rt__sysmon);
+	rt__preempt_stress_start();
 }
 
 bool

@@ -31,6 +31,8 @@ struct rt__timer_node {
 	void *winner; /* what the waiter is told if this one fires */
 };
 
+/* Whether the timer has fired, and nobody has taken that yet. */
+bool rt__timer_is_due(rt_timer *t);
 /* Takes the event if the timer has fired. */
 bool rt__timer_try(rt_timer *t);
 /* From now on, the timer ends the wait: in an unlock function, or when the waiter cannot be readied

@@ -204,10 +204,23 @@ rt_after_func(rt_timer *timer, rt_duration d, void (*fn)(void *arg), void *arg)
 /* ---- for select ---- */
 
 bool
+rt__timer_is_due(rt_timer *timer)
+{
+	struct timer *t = of(timer);
+
+	rt__lock(&t->lock);
+	bool due = t->set && rt__nanotime() >= t->when;
+	rt__unlock(&t->lock);
+	return due;
+}
+
+bool
 rt__timer_try(rt_timer *timer)
 {
 	struct timer *t = of(timer);
 
+	if (t->call.fn)
+		rt__panic("rt_timer_wait on a timer of rt_after_func");
 	rt__lock(&t->lock);
 	bool fired = t->set && take_event(t, rt__nanotime());
 	rt__unlock(&t->lock);

@@ -14,23 +14,31 @@ sleep_thread(rt_time when)
 		rt__os_sleep(when - now);
 }
 
+static bool
+sleep_with(rt_time when, const rt_wait_options *o)
+{
+	bool own = o->deadline == 0 || when < o->deadline;
+	const rt_wait_options both = {own ? when : o->deadline, o->ctx};
+	struct rt__waiter w;
+
+	rt__waiter_init(&w);
+	int e = rt__wait(&w, NULL, NULL, &both, RT_WAIT_SLEEP);
+	return (e == ETIMEDOUT && own) || rt__failed(e);
+}
+
 bool
 rt__sleep(rt_duration d, const rt_wait_options *o)
 {
-	rt_time when = rt_after(d > 0 ? d : 0);
-	bool early = o && o->deadline != 0 && o->deadline < when;
-
-	if (early)
-		when = o->deadline;
-	if (d > 0 && when > rt__nanotime()) {
-		if (rt__may_park(rt__getm()))
-			rt__sleep_until(when);
-		else
-			sleep_thread(when);
-	}
-	if (early)
-		errno = ETIMEDOUT;
-	return !early;
+	if (d <= 0)
+		return true;
+	rt_time when = rt_after(d);
+	if (o)
+		return sleep_with(when, o);
+	if (rt__may_park(rt__getm()))
+		rt__sleep_until(when);
+	else
+		sleep_thread(when);
+	return true;
 }
 
 struct wait {
@@ -54,11 +62,10 @@ rt__timer_wait(rt_timer *t, const rt_wait_options *o)
 	struct rt__waiter waiter;
 	struct wait w = {t, {.waiter = &waiter, .winner = t}};
 
-	(void)o;
 	if (rt__timer_try(t))
 		return true;
 	rt__waiter_init(&waiter);
-	rt__waiter_park(&waiter, enrol, &w, RT_WAIT_CHAN_RECEIVE);
+	int e = rt__wait(&waiter, enrol, &w, o, RT_WAIT_CHAN_RECEIVE);
 	rt__timer_leave(t, &w.node);
-	return true;
+	return e == 0 || rt__failed(e);
 }

@@ -8,10 +8,21 @@
 /* ---- goroutines.c ---- */
 void yield(long n, int k);
 void spawn(long n, int k);
-void ring(long n, int k);
 void skynet(long n, int k);
 void fib(long n, int k);
 void parked(long n, int k);
+
+/* ---- channels.c ---- */
+void pingpong(long n, int k);
+void pingpong_cap(long n, int k);
+void bufchan(long n, int k);
+void bufchan2x2(long n, int k);
+void select_n(long n, int k);
+void selready(long n, int k);
+void ring(long n, int k);
+void sieve(long n, int k);
+/* ---- sync.c ---- */
+void mutex(long n, int k);
 
 /* ---- blocking.c ---- */
 void preempt(long n, int k);
