@@ -353,8 +353,9 @@ rt_gosched(void)
 		rt__os_yield();
 		return;
 	}
-	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting))
-		return; /* the search would come back to the caller */
+	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting) &&
+	    !rt__load_rlx(&mp->p->preempt)) /* for a timer, which is not work yet */
+		return;                     /* the search would come back to the caller */
 	rt__mcall(gosched_m);
 }
 
