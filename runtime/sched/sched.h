@@ -154,7 +154,7 @@ uint32_t rt__random_below(uint32_t n);
 /* ---- timers: see timer_heap.c and timers.c ---- */
 
 /*
- * Calls fn(t, now) once it is time, on g0 or on a thread without a goroutine: fn does not block,
+ * Calls fn(t, now) once it is time, on g0, with a P: fn does not block,
  * and may ready and start goroutines and start timers, its own too. Lies anywhere. Calls for one
  * timer do not overlap, except that fn may run meanwhile.
  */

@@ -338,9 +338,9 @@ bool rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps);
 struct rt__p *rt__timers_first(int64_t *ret_when);
 bool rt__timers_due(void);
 bool rt__timers_pending(void);
-/* For sysmon: runs those that nobody looks after; and when there will be some, unless somebody
+/* For sysmon: has those run that nobody looks after; and when there will be some, unless somebody
  * does. */
-bool rt__timers_watch(int64_t now);
+void rt__timers_watch(int64_t now);
 int64_t rt__timers_plan(void);
 
 /* ---- interrupt.c ---- */

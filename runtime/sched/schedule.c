@@ -373,8 +373,9 @@ rt_gosched(void)
 		return;
 	}
 	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting) &&
-	    !rt__load_rlx(&mp->p->safe_point))
-		return; /* the search would come back to the caller */
+	    !rt__load_rlx(&mp->p->safe_point) &&
+	    !rt__load_rlx(&mp->p->preempt)) /* for a timer, which is not work yet */
+		return;                     /* the search would come back to the caller */
 	rt__mcall(gosched_m);
 }
 

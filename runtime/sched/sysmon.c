@@ -12,7 +12,7 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
- * - Timers that are late, since nobody looks at them, are run (timers.c).
+ * - Somebody is found for timers that are late, since nobody looks at them (timers.c).
  * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
@@ -298,9 +298,7 @@ rt__sysmon(void)
 		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
-		/* What they have readied is late already. */
-		if (rt__timers_watch(now) && rt__load_rlx(&rt__sched.npidle) == 0)
-			rt__store_rlx(&rt__sched.urgent, 1u);
+		rt__timers_watch(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;

@@ -311,7 +311,7 @@ rt__timer_try_stop(struct rt__timer *t)
 	return done;
 }
 
-/* All of from's go to to; both may be in use. Nobody else holds two of these locks. */
+/* All of from's go to to; both may be in use. With sched.lock: nobody else holds two of these. */
 void
 rt__timers_move(struct rt__timers *to, struct rt__timers *from)
 {

@@ -27,7 +27,7 @@
 #include "sched/sched_priv.h"
 
 #define LATE_NS 50000
-#define STUCK_NS (2 * RT_URGENT_EVERY_NS)
+#define STUCK_NS 2000000 /* more than RT_URGENT_EVERY_NS: asked before */
 #define BATCH_NS 250000
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
@@ -159,32 +159,43 @@ late_when(const struct rt__p *pp)
 	return later(when, rt__load_rlx(&pp->urgent_when) + RT_URGENT_EVERY_NS);
 }
 
-/* Has the timers of pp run: by an M that steals them, by its own, or by this one, if those cannot
- * or were asked before. */
-static bool
-help(struct rt__p *pp, int64_t now)
+/* The lock keeps the number of Ps. */
+static void
+pass_on(struct rt__p *pp)
 {
-	bool asked = true;
-
-	if (rt__load_rlx(&rt__sched.npidle) != 0)
-		rt__wakep();
-	else
-		asked = rt__preempt_for_timers(pp, now);
-	if (asked && now - batch_when(&pp->timers) < STUCK_NS)
-		return false;
-	return rt__timers_fire(&pp->timers, rt__getm(), now, FIRE_MAX) > 0;
+	rt__lock(&rt__sched.lock);
+	const struct rt__ps *ps = rt__sched.ps;
+	if (pp->id < ps->n && ps->n > 1)
+		rt__timers_move(&ps->p[(pp->id + 1) % ps->n]->timers, &pp->timers);
+	rt__unlock(&rt__sched.lock);
 }
 
-bool
+/*
+ * Has the timers of pp run: by an M that steals them, or by its own, whose goroutine is preempted
+ * or in a system call. One that cannot be stopped where it is, and was asked before, leaves them to
+ * the next P.
+ */
+static void
+help(struct rt__p *pp, int64_t now)
+{
+	if (now - batch_when(&pp->timers) >= STUCK_NS)
+		pass_on(pp);
+	if (rt__load_rlx(&rt__sched.npidle) != 0)
+		rt__wakep();
+	else if (!rt__preempt_for_timers(pp, now) && rt__retake_syscall(pp, RT_P_IDLE))
+		rt__handoffp(pp);
+}
+
+void
 rt__timers_watch(int64_t now)
 {
 	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
-	bool fired = false;
 
+	if (rt__load_rlx(&rt__sched.gcwaiting))
+		return;
 	for (int32_t i = 0; i < ps->n; i++)
 		if (late_when(ps->p[i]) <= now)
-			fired |= help(ps->p[i], now);
-	return fired;
+			help(ps->p[i], now);
 }
 
 int64_t

@@ -45,9 +45,8 @@ start(struct rt__g *gp, void *arg)
 void
 rt__sleep_until(rt_time when)
 {
-	struct sleeper s;
+	struct sleeper s = {.when = when};
 
 	rt__timer_init(&s.timer, wake);
-	s.when = when;
 	rt__park(start, &s, RT_WAIT_SLEEP);
 }

@@ -219,6 +219,8 @@ rt__timer_try(rt_timer *timer)
 {
 	struct timer *t = of(timer);
 
+	if (t->call.fn)
+		rt__panic("rt_timer_wait on a timer of rt_after_func");
 	rt__lock(&t->lock);
 	bool fired = t->set && take_event(t, rt__nanotime());
 	rt__unlock(&t->lock);

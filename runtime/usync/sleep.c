@@ -14,37 +14,31 @@ sleep_thread(rt_time when)
 		rt__os_sleep(when - now);
 }
 
-/* Until then, or until the context ends: whether it has not. */
 static bool
-sleep_with(rt_time when, rt_ctx *ctx)
+sleep_with(rt_time when, const rt_wait_options *o)
 {
-	const rt_wait_options o = {.deadline = when, .ctx = ctx};
+	bool own = o->deadline == 0 || when < o->deadline;
+	const rt_wait_options both = {own ? when : o->deadline, o->ctx};
 	struct rt__waiter w;
 
 	rt__waiter_init(&w);
-	return rt__wait(&w, NULL, NULL, &o, RT_WAIT_SLEEP) == ETIMEDOUT;
+	int e = rt__wait(&w, NULL, NULL, &both, RT_WAIT_SLEEP);
+	return (e == ETIMEDOUT && own) || rt__failed(e);
 }
 
 bool
 rt__sleep(rt_duration d, const rt_wait_options *o)
 {
-	rt_time when = rt_after(d > 0 ? d : 0);
-	bool early = o && o->deadline != 0 && o->deadline < when;
-
-	if (early)
-		when = o->deadline;
-	if (d > 0 && when > rt__nanotime()) {
-		if (o && o->ctx) {
-			if (!sleep_with(when, o->ctx))
-				return rt__failed(ECANCELED);
-		} else if (rt__may_park(rt__getm()))
-			rt__sleep_until(when);
-		else
-			sleep_thread(when);
-	}
-	if (early)
-		errno = ETIMEDOUT;
-	return !early;
+	if (d <= 0)
+		return true;
+	rt_time when = rt_after(d);
+	if (o)
+		return sleep_with(when, o);
+	if (rt__may_park(rt__getm()))
+		rt__sleep_until(when);
+	else
+		sleep_thread(when);
+	return true;
 }
 
 struct wait {
@@ -71,7 +65,7 @@ rt__timer_wait(rt_timer *t, const rt_wait_options *o)
 	if (rt__timer_try(t))
 		return true;
 	rt__waiter_init(&waiter);
-	int r = rt__wait(&waiter, enrol, &w, o, RT_WAIT_CHAN_RECEIVE);
+	int e = rt__wait(&waiter, enrol, &w, o, RT_WAIT_CHAN_RECEIVE);
 	rt__timer_leave(t, &w.node);
-	return r == 0 || rt__failed(r);
+	return e == 0 || rt__failed(e);
 }

@@ -67,6 +67,16 @@ Test(time, many_wait, .timeout = 240)
 	everywhere("many-wait", NULL);
 }
 
+Test(time, options, .timeout = 240)
+{
+	everywhere("options", NULL);
+}
+
+Test(time, a_million, .timeout = 300)
+{
+	guest_ok("time", .args = {"million", "1000000"}, .env = {"GOMAXPROCS=2"}, .timeout_s = 240);
+}
+
 Test(time, procs_change, .timeout = 240)
 {
 	everywhere("procs-change", "2000");

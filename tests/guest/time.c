@@ -269,6 +269,59 @@ many_wait(int argc, char **argv)
 	return 0;
 }
 
+/* ---- options ---- */
+
+static int
+options(int argc, char **argv)
+{
+	rt_timer t = RT_TIMER_INIT;
+	rt_time from = rt_now();
+
+	(void)argc, (void)argv;
+	CHECK(!rt_sleep(RT_HOUR, .deadline = rt_after(2 * RT_MILLISECOND)) && errno == ETIMEDOUT);
+	CHECK(rt_now() - from >= 2 * RT_MILLISECOND);
+	CHECK(rt_sleep(RT_MILLISECOND, .deadline = rt_after(RT_HOUR)));
+	CHECK(rt_sleep(0, .deadline = 1));
+	CHECK(!rt_sleep(RT_HOUR, .deadline = 1) && errno == ETIMEDOUT);
+	CHECK(!rt_timer_wait(&t, .deadline = rt_after(RT_MILLISECOND)) && errno == ETIMEDOUT);
+	rt_timer_reset(&t, RT_HOUR);
+	CHECK(!rt_timer_wait(&t, .deadline = rt_after(RT_MILLISECOND)) && errno == ETIMEDOUT);
+	CHECK(rt_timer_reset(&t, RT_MILLISECOND));
+	CHECK(rt_timer_wait(&t, .deadline = rt_after(RT_HOUR)));
+	CHECK(rt_now() - from < RT_HOUR);
+	puts("ok");
+	return 0;
+}
+
+/* ---- very many ---- */
+
+/* All set, half stopped, a tenth set again: the others run once each. */
+static int
+million(int argc, char **argv)
+{
+	int n = number(argc, argv, 1000000), stopped = 0;
+	rt_timer *timers = calloc((size_t)n, sizeof *timers);
+
+	CHECK(timers);
+	for (int i = 0; i < n; i++)
+		rt_after_func(&timers[i], 10 * RT_SECOND + random_below(1000000000), count_run,
+			      &ran);
+	for (int i = 0; i < n; i += 2)
+		stopped += rt_timer_stop(&timers[i]);
+	CHECK(stopped == (n + 1) / 2);
+	for (int i = 0; i < n; i += 10)
+		CHECK(!rt_timer_reset(&timers[i], random_below(100000000)));
+	for (int i = 1; i < n; i += 2)
+		CHECK(rt_timer_reset(&timers[i], random_below(100000000)));
+	int left = n / 2 + (n + 9) / 10;
+	while (GET(ran) < left)
+		rt_sleep(RT_MILLISECOND);
+	rt_sleep(RT_MILLISECOND);
+	CHECK(GET(ran) == left);
+	puts("ok");
+	return 0;
+}
+
 /* ---- storms ---- */
 
 static void
@@ -580,6 +633,8 @@ static const struct guest_case cases[] = {
 	{"one-shot", one_shot},
 	{"ticks", ticks},
 	{"many-wait", many_wait},
+	{"options", options},
+	{"million", million},
 	{"storm", storm},
 	{"frames", frames},
 	{"procs-change", procs_change},
