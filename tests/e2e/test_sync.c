@@ -132,6 +132,7 @@ Test(rwmutex, hammer, .timeout = 300)
 Test(rwmutex, order)
 {
 	everywhere("locks", "rwmutex-order", NULL);
+	everywhere("locks", "rwmutex-readers-first", NULL);
 }
 
 Test(rwmutex, unlocked)
