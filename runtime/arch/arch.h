@@ -13,6 +13,8 @@
  *	switch.S			rt__mcall, rt__mleave, rt__gogo, rt__on_stack, rt__go,
  *					rt__go_words, rt__go_attr, rt__context_here, and where
  *					goroutines start
+ *	defer.S				calls that are kept, and that may be left (rt/panic.h)
+ *	longjmp.S			setjmp and longjmp
  *	context.h			registers as unwinding knows them, from what a switch or a
  *					signal has saved; and callers of code without unwind tables
  */

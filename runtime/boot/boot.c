@@ -80,10 +80,10 @@ default_procs(void)
 static void
 schedinit(void)
 {
-	rt_set_max_threads(RT_MAX_THREADS);
 	rt__stackinit(rt__env_stack_size(), rt__tls_size());
 	rt__mallocinit();
 	rt__m0_init(rt__libc_first_tid());
+	rt_set_max_threads(RT_MAX_THREADS);
 	rt__mcommoninit(&rt__m0);
 	rt__crash_init();
 	rt__goargs();

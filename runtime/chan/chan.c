@@ -112,8 +112,8 @@ rt__chan_free(struct rt__chan *c)
 	if (!c)
 		return;
 	while (leaving) {
-		leaving = false;
 		rt__chan_lock(c);
+		leaving = c->leaving != 0;
 		bool waits = has_waiter(&c->recvq, &leaving) || has_waiter(&c->sendq, &leaving);
 		rt__chan_unlock(c);
 		if (waits)
@@ -375,7 +375,7 @@ release(struct rt__chan *c, struct rt__waitq *q, struct rt__sudog **last)
 {
 	struct rt__sudog *sg;
 
-	while ((sg = rt__waitq_pop(q)) != NULL) {
+	while ((sg = rt__waitq_pop(c, q)) != NULL) {
 		if (q == &c->recvq)
 			rt__recv_nothing(c, sg->elem);
 		sg->ok = false;

@@ -28,8 +28,8 @@ struct rt__sudog {
 	struct rt__g *gp;     /* waits for nothing else; NULL: see w */
 	struct rt__waiter *w; /* of a select, or a foreign thread: to be claimed */
 	void *elem;           /* the value, or where it is to go; NULL: it is not wanted */
-	uint32_t queued;      /* (a) false: its operation is done, or it was left out */
-	uint32_t ok;          /* done; false: the channel was closed */
+	bool queued;          /* false: somebody has popped it */
+	bool ok;              /* done; false: the channel was closed */
 };
 
 struct rt__waitq {
@@ -46,7 +46,8 @@ struct rt__chan {
 	struct rt__waitq recvq;
 	_Alignas(RT_CACHE_LINE) struct rt__waitq sendq; /* first: (a) */
 	size_t elem_size;
-	void *memory; /* what malloc gave */
+	size_t leaving; /* waiters that were left out, and will come for the lock once more */
+	void *memory;   /* what malloc gave */
 	_Alignas(16) char buf[];
 };
 _Static_assert(offsetof(struct rt__chan, sendq) == RT_CACHE_LINE, "a line for each purpose");
@@ -108,13 +109,14 @@ rt__waitq_remove(struct rt__waitq *q, struct rt__sudog *sg)
 		sg->next->prev = sg->prev;
 	else
 		q->last = sg->prev;
-	rt__store_rlx(&sg->queued, 0u);
 }
 
-/* The first waiter, claimed and taken off the queue. Those that somebody else has claimed are left
- * out: they do not wait any more. */
+/*
+ * The first waiter, claimed and taken off the queue. Those that somebody else has claimed are left
+ * out: they do not wait any more, but have not come yet to take themselves off.
+ */
 static inline struct rt__sudog *
-rt__waitq_pop(struct rt__waitq *q)
+rt__waitq_pop(struct rt__chan *c, struct rt__waitq *q)
 {
 	for (;;) {
 		struct rt__sudog *sg = q->first;
@@ -128,13 +130,12 @@ rt__waitq_pop(struct rt__waitq *q)
 			q->last = NULL;
 		if (rt__likely(sg->gp != NULL))
 			return sg;
-		bool ours = rt__waiter_claim(sg->w);
-		if (ours)
+		if (rt__waiter_claim(sg->w)) {
 			sg->w->winner = sg;
-		/* Last: who finds this false need not come for the lock, and may be gone. */
-		rt__store_rel(&sg->queued, 0u);
-		if (ours)
 			return sg;
+		}
+		sg->queued = false;
+		c->leaving++;
 	}
 }
 
@@ -185,7 +186,7 @@ rt__send_locked(struct rt__chan *c, const void *elem, size_t size, struct rt__su
 	*wake = NULL;
 	if (rt__unlikely(c->closed))
 		return false;
-	if (c->recvq.first && (sg = rt__waitq_pop(&c->recvq)) != NULL) {
+	if (c->recvq.first && (sg = rt__waitq_pop(c, &c->recvq)) != NULL) {
 		if (sg->elem)
 			rt__elem_copy(sg->elem, elem, size);
 		sg->ok = true;
@@ -207,7 +208,7 @@ rt__recv_locked(struct rt__chan *c, void *elem, size_t size, struct rt__sudog **
 	char *slot = c->buf + c->recvx * size;
 
 	if (c->sendq.first)
-		sg = rt__waitq_pop(&c->sendq);
+		sg = rt__waitq_pop(c, &c->sendq);
 	*wake = sg;
 	if (c->count == 0) {
 		if (!sg)

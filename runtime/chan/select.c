@@ -40,6 +40,7 @@ union node {
 	struct rt__sudog sudog;
 	struct rt__timer_node timer;
 	struct rt__node wg;
+	struct rt__ctx_waiter ctx;
 };
 
 struct select {
@@ -82,6 +83,8 @@ looks_ready(const rt_case *k)
 		return rt__timer_is_due(k->rt_object);
 	case RT__CASE_WG:
 		return rt__wg_is_done(k->rt_object);
+	case RT__CASE_DONE:
+		return rt_ctx_error(k->rt_object) != 0;
 	default:
 		return false;
 	}
@@ -101,7 +104,7 @@ try_locked(rt_case *k, struct rt__sudog **wake)
 	*wake = NULL;
 	if (k->rt_kind == RT__CASE_TIMER)
 		return rt__timer_try(k->rt_object) ? DONE : NOT_READY;
-	if (k->rt_kind == RT__CASE_WG)
+	if (k->rt_kind == RT__CASE_WG || k->rt_kind == RT__CASE_DONE)
 		return DONE;
 
 	if (k->rt_kind == RT__CASE_SEND) {
@@ -318,19 +321,23 @@ enqueue(struct select *s)
 	}
 }
 
+/* Each but that of the winner, who has taken it off; NULL: no channel has won. */
 static void
-dequeue(struct select *s)
+dequeue(struct select *s, const union node *winner)
 {
 	for (uint32_t i = 0; i < s->nlocked; i++) {
 		rt_case *k = &s->cases[s->order[i]];
-		struct rt__sudog *sg = &s->nodes[s->order[i]].sudog;
+		union node *n = &s->nodes[s->order[i]];
+		struct rt__chan *c = chan_of(k);
 
-		if (!rt__load_acq(&sg->queued)) /* pairs with the release in rt__waitq_pop */
+		if (n == winner)
 			continue;
-		rt__chan_lock(chan_of(k));
-		if (sg->queued)
-			rt__waitq_remove(queue_of(k), sg);
-		rt__chan_unlock(chan_of(k));
+		rt__chan_lock(c);
+		if (n->sudog.queued)
+			rt__waitq_remove(queue_of(k), &n->sudog);
+		else
+			c->leaving--;
+		rt__chan_unlock(c);
 	}
 }
 
@@ -349,6 +356,9 @@ enrol(struct select *s, uint32_t i)
 	case RT__CASE_WG:
 		n->wg = (struct rt__node){.waiter = &s->waiter};
 		return rt__wg_enrol(k->rt_object, &n->wg);
+	case RT__CASE_DONE:
+		n->ctx = (struct rt__ctx_waiter){.waiter = &s->waiter, .winner = n};
+		return rt__ctx_enrol(k->rt_object, &n->ctx);
 	default:
 		return true;
 	}
@@ -364,6 +374,8 @@ leave(struct select *s)
 			rt__timer_leave(k->rt_object, &s->nodes[i].timer);
 		else if (k->rt_object && k->rt_kind == RT__CASE_WG)
 			rt__wg_leave(k->rt_object, &s->nodes[i].wg);
+		else if (k->rt_object && k->rt_kind == RT__CASE_DONE)
+			rt__ctx_leave(k->rt_object, &s->nodes[i].ctx);
 	}
 }
 
@@ -410,7 +422,7 @@ wait_for_one(struct select *s, bool *ok)
 				s->n ? RT_WAIT_SELECT : RT_WAIT_SELECT_NO_CASES);
 	else
 		outcome = rt__wait(&s->waiter, unlock_and_enrol, s, &s->options, RT_WAIT_SELECT);
-	dequeue(s);
+	dequeue(s, outcome == 0 ? s->waiter.winner : NULL);
 	if (s->passive)
 		leave(s);
 	if (outcome == ETIMEDOUT)
@@ -523,18 +535,16 @@ rt__select(rt_case *cases, size_t n, int ordered)
 	return select_slowly(&s, o.otherwise);
 }
 
-/* ---- send and receive with options: a select of one operation, then the deadline ---- */
+/* ---- send and receive with options: a select of one operation, then of these ---- */
 
-/* False: it was too late. */
+/* False: it was too late, or nobody wants it any more. */
 static bool
 select_until(rt_case *operation, const rt_wait_options *o)
 {
-	rt_case cases[] = {*operation, RT_AT(o->deadline)};
+	rt_case cases[] = {*operation, RT_AT(o->deadline), RT_DONE(o->ctx)};
+	int i = rt__select(cases, o->ctx ? 3 : 2, true);
 
-	if (rt__select(cases, 2, true) == 0)
-		return true;
-	errno = ETIMEDOUT;
-	return false;
+	return i == 0 || rt__failed(i == 1 ? ETIMEDOUT : ECANCELED);
 }
 
 bool

@@ -20,6 +20,7 @@ const char *const rt__wait_reason_text[RT_WAIT_REASONS] = {
 	[RT_WAIT_RWMUTEX_READ] = "sync.RWMutex.RLock",
 	[RT_WAIT_RWMUTEX_WRITE] = "sync.RWMutex.Lock",
 	[RT_WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
+	[RT_WAIT_CONTEXT] = "context wait",
 	[RT_WAIT_EXIT] = "panicwait",
 };
 

@@ -49,6 +49,7 @@ enum rt__wait_reason {
 	RT_WAIT_RWMUTEX_READ,
 	RT_WAIT_RWMUTEX_WRITE,
 	RT_WAIT_WAITGROUP,
+	RT_WAIT_CONTEXT,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,
 };
@@ -123,6 +124,7 @@ struct rt__m {
 	int32_t id;           /* (c) */
 	int32_t tid;          /* (c) the kernel's thread id */
 	bool spinning;        /* looking for work, counted in sched.nmspinning */
+	bool in_vain;         /* woken to spin, and has found nothing since */
 	struct rt__note park;
 	struct rt__m *idle_link;  /* (S) next idle M */
 	struct rt__m *all_link;   /* (c) next M ever made */
@@ -187,6 +189,8 @@ struct rt__p {
 	int32_t id;              /* (c) */
 	uint32_t status;         /* (a) enum rt__p_status */
 	uint32_t sched_tick;     /* (p) grows with each time slice */
+	uint32_t switches;       /* (p) writes, (a) reads: goroutines that it has run */
+	uint32_t looked;         /* the lookout: the same, at its last look */
 	uint32_t global_tick;    /* (p) sched_tick from which on the global queue comes first */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
 	int32_t early_stops;     /* (p) since a slice was over */

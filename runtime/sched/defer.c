@@ -76,6 +76,17 @@ run(struct rt__unwind **at, struct rt__unwind *d)
 	rt__defer_call((const struct rt__deferred *)d);
 }
 
+void
+rt__deferred_of(struct rt__deferred *d, const struct rt__go_regs *regs)
+{
+	d->u.magic = RT_UNWIND_ANY;
+	d->fn = regs->fn;
+	d->rax = regs->rax;
+	__builtin_memcpy(d->ints, regs->ints, sizeof d->ints);
+	__builtin_memcpy(d->xmm, regs->xmm, sizeof d->xmm);
+	__builtin_memcpy(d->stack, regs->stack, sizeof d->stack);
+}
+
 /* ---- the end of a block ---- */
 
 /* It is not the first: a jump has passed over the rt_defer, and it is not on the chain, or the

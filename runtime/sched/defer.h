@@ -49,10 +49,12 @@ struct rt__running {
 };
 
 /* ---- arch/CPU/defer.S ---- */
-void rt__defer_call(const struct rt__deferred *d);
 RT_NORETURN void rt__try_land(const struct rt__try *t);
 
 /* ---- defer.c ---- */
+
+/* Makes d the call that regs have captured. */
+void rt__deferred_of(struct rt__deferred *d, const struct rt__go_regs *regs);
 
 /* The first of the chain of who calls. */
 static inline struct rt__unwind **

@@ -54,6 +54,7 @@ reset_ms(struct rt__m *mp)
 	rt__sched.mcount = mp != NULL;
 	rt__sched.all_ms = mp;
 	rt__sched.idle_ms = rt__sched.free_ms = rt__sched.unborn_ms = rt__sched.keeper = NULL;
+	rt__sched.lookout = NULL;
 	rt__sched.nmidle = rt__sched.nmidle_locked = rt__sched.nmsys = 0;
 	if (!mp)
 		return;

@@ -18,6 +18,15 @@
  *
  * The model is tests/model/spinning.pml. It found four holes in the first version of this.
  *
+ * Two goroutines that wake each other share one P through its next slot, and each wake-up of an M
+ * for them is in vain: the futex costs them more than all else they do, and the thief takes their
+ * cache lines. So an M that was woken in vain becomes the lookout: it naps, and looks every so
+ * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
+ * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it ready only: others
+ * that wake somebody may do so for work that is elsewhere. Who takes the lookout for
+ * something else wakes an M as if for its own work; when it has looked long enough, it stops being
+ * the lookout, fence, and looks a last time, as any idler.
+ *
  * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
  * first is due (timers.c).
  *
@@ -39,6 +48,8 @@ rt__become_spinning(struct rt__m *mp)
 }
 
 #define SPARE_M_NS 5000000000
+#define NAP_NS 50000
+#define NAPS 20
 
 /* ---- idle Ms; sched.lock is held for the list itself ---- */
 
@@ -79,14 +90,31 @@ mput_keeper(struct rt__m *mp, int64_t until)
 	return true;
 }
 
-/* The keeper last: while there is another one. */
+/* mp, which was woken in vain, is the lookout, if there is none. */
+static bool
+mput_lookout(struct rt__m *mp)
+{
+	if (!mp->in_vain || rt__sched.lookout)
+		return false;
+	rt__store_rlx(&rt__sched.lookout, mp);
+	rt__sched.naps = NAPS;
+	rt__sched.nmidle++;
+	rt__checkdead();
+	return true;
+}
+
+/* The keeper last, and the lookout before it: while there is another one. */
 static struct rt__m *
-mget(void)
+mget(bool *lookout)
 {
 	struct rt__m *mp = rt__sched.idle_ms;
 
+	*lookout = !mp && rt__sched.lookout;
 	if (mp) {
 		rt__sched.idle_ms = mp->idle_link;
+	} else if (*lookout) {
+		mp = rt__sched.lookout;
+		rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
 	} else {
 		mp = rt__sched.keeper;
 		rt__sched.keeper = NULL;
@@ -144,23 +172,61 @@ keeper_is_up(struct rt__m *mp, int64_t *until)
 	return pp;
 }
 
+/*
+ * The lookout has napped. The P to go on with, if goroutines wait; else NULL, and until when to
+ * sleep. With sched.lock.
+ */
+static struct rt__p *
+lookout_is_up(struct rt__m *mp, bool work, int64_t *until)
+{
+	struct rt__p *pp = NULL;
+	bool over = work;
+
+	if (!work && --rt__sched.naps == 0) {
+		over = true;
+		rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
+		rt__fence_seq(); /* StoreLoad, to the queues; pairs with that in want_wake */
+		work = rt__any_runq_has_work(rt__load_acq(&rt__sched.ps));
+	}
+	if (work)
+		pp = rt__pidle_get_for_work();
+	*until = rt__nanotime() + (over ? SPARE_M_NS : NAP_NS);
+	if (!over)
+		return NULL;
+	rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
+	if (pp) {
+		rt__sched.nmidle--;
+	} else {
+		link_idle(mp);
+		if (!is_spare(mp))
+			*until = RT_NEVER;
+	}
+	return pp;
+}
+
 /* An idle M has slept for as long as it wanted to. Returns a P if it has one to go on with, or
  * until when to sleep on. */
 static struct rt__p *
 time_is_up(struct rt__m *mp, int64_t *until)
 {
 	struct rt__p *pp = NULL;
-	bool ends = false;
+	bool ends = false, looks = rt__load_rlx(&rt__sched.lookout) == mp;
+	bool work = looks && rt__any_p_is_stuck(rt__load_acq(&rt__sched.ps));
 
 	*until = RT_NEVER;
 	rt__lock(&rt__sched.lock);
 	if (rt__sched.keeper == mp)
 		pp = keeper_is_up(mp, until);
+	else if (rt__sched.lookout == mp)
+		pp = lookout_is_up(mp, work, until);
 	else
 		ends = is_spare(mp) && mtake(mp);
 	rt__unlock(&rt__sched.lock);
 	if (ends)
 		rt__mexit();
+	/* As an M that was woken for work: there may be more than it takes. */
+	if (pp && looks)
+		rt__become_spinning(mp);
 	return pp;
 }
 
@@ -206,7 +272,11 @@ rt__stopm(void)
 
 	rt__lock(&rt__sched.lock);
 	rt__timers_first(&until);
-	if (!mput_keeper(mp, until)) {
+	if (mput_keeper(mp, until)) {
+		/* until its timer */
+	} else if (mput_lookout(mp)) {
+		until = rt__nanotime() + NAP_NS;
+	} else {
 		mput(mp);
 		until = is_spare(mp) ? rt__nanotime() + SPARE_M_NS : RT_NEVER;
 	}
@@ -240,10 +310,12 @@ mget_waiting(void)
 void
 rt__startm(struct rt__p *pp, bool spinning)
 {
+	bool lookout = false;
+
 	rt__lock(&rt__sched.lock);
 	if (!pp)
 		pp = rt__pidle_get();
-	struct rt__m *mp = pp ? mget() : NULL;
+	struct rt__m *mp = pp ? mget(&lookout) : NULL;
 	if (pp && !mp && !spinning)
 		mp = mget_waiting();
 	rt__unlock(&rt__sched.lock);
@@ -253,8 +325,10 @@ rt__startm(struct rt__p *pp, bool spinning)
 		rt__newm(NULL, pp, spinning);
 		return;
 	}
-	mp->spinning = spinning;
+	mp->spinning = mp->in_vain = spinning;
 	munpark(mp, pp);
+	if (lookout && !spinning)
+		rt__wakep();
 }
 
 /* What it readies, it runs itself, or wakes somebody for afterwards: rt__timers_look. */
@@ -264,9 +338,17 @@ runs_own_timers(const struct rt__m *mp)
 	return mp->p && mp->firing;
 }
 
-/* Whether to wake somebody for work that was just made visible. */
+/* Whether there is at most the next slot to take from pp, which is the caller's. */
 static bool
-want_wake(void)
+is_alone(const struct rt__p *pp)
+{
+	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
+}
+
+/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere else,
+ * or NULL. */
+static bool
+want_wake(const struct rt__p *pp)
 {
 	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
 		return false; /* the only P is the caller's: nobody is idle */
@@ -274,6 +356,8 @@ want_wake(void)
 	 * slot, if it was empty; to the ring, behind the exchange that displaced the old one. */
 	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
+		return false;
+	if (pp && rt__load_rlx(&rt__sched.lookout) && is_alone(pp))
 		return false;
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
 		return !runs_own_timers(rt__getm());
@@ -285,10 +369,10 @@ want_wake(void)
 	return rt__load_rlx(&rt__sched.npidle) != 0;
 }
 
-void
-rt__wakep(void)
+static RT_NOINLINE void
+wake_one(void)
 {
-	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
+	if (!rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
 		return;
 	rt__lock(&rt__sched.lock);
 	struct rt__p *pp = rt__pidle_get_for_work();
@@ -299,6 +383,20 @@ rt__wakep(void)
 	rt__unlock(&rt__sched.lock);
 	if (pp)
 		rt__startm(pp, true);
+}
+
+void
+rt__wakep(void)
+{
+	if (rt__unlikely(want_wake(NULL)))
+		wake_one();
+}
+
+void
+rt__wakep_for(const struct rt__p *pp)
+{
+	if (rt__unlikely(want_wake(pp)))
+		wake_one();
 }
 
 /* Whether somebody sleeps until the earliest timer. With sched.lock. */

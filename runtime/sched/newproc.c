@@ -4,6 +4,7 @@
 
 #include <rt/rt.h>
 
+#include "sched/defer.h"
 #include "sched/sched_priv.h"
 
 #include "stack/stack.h"
@@ -145,6 +146,22 @@ rt__newproc_wg_words(struct rt__go_regs *regs)
 	struct rt__g *gp = counted(regs, pp);
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
+	launch(gp, regs, pp);
+}
+
+void
+rt__newproc_call(const struct rt__go_regs *regs,
+		 void (*main)(const struct rt__deferred *call, void *arg), void *arg, void *wg)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = get_g(pp);
+	struct rt__deferred *call = (struct rt__deferred *)rt__g_frames_top(gp) - 1;
+	struct rt__go_regs in_main = {.fn = (uintptr_t)main,
+				      .ints = {(uintptr_t)call, (uintptr_t)arg}};
+
+	rt__deferred_of(call, regs);
+	gp->sp = rt__frame_prepare_words(call, &in_main, &gp->pc);
+	gp->wg = wg;
 	launch(gp, regs, pp);
 }
 

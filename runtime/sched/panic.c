@@ -93,6 +93,26 @@ print_panics(struct rt__panic *p)
 			    rt__signal_name(p->signal), (unsigned)p->code, p->address, p->pc);
 }
 
+/* Those that run deferred calls just now, one of which has failed in another way: whether there
+ * are any. */
+bool
+rt__print_panics_under_way(void)
+{
+	struct rt__running *newest = NULL, **end = &newest;
+	struct rt__unwind *u = *rt__unwind_first();
+
+	for (; u && u->magic - RT_UNWIND_WORDS <= RT_UNWIND_GOEXIT - RT_UNWIND_WORDS; u = u->link) {
+		if (u->magic != RT_UNWIND_PANIC)
+			continue;
+		*end = (struct rt__running *)u;
+		while (*end)
+			end = &(*end)->older;
+	}
+	if (newest)
+		print_panics((struct rt__panic *)newest);
+	return newest != NULL;
+}
+
 static void
 print_origin(const rt_caught *c)
 {

@@ -20,8 +20,6 @@
 
 #define MASK (RT_RUNQ_SIZE - 1)
 #define HALF (RT_RUNQ_SIZE / 2)
-#define NEXT_LOOKS 10
-#define NEXT_PAUSES 10
 
 bool
 rt__runq_empty(struct rt__runq *q)
@@ -65,9 +63,7 @@ rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow)
 	return gp && rt__runq_put(q, gp, false, overflow);
 }
 
-/* Takes victim's next slot, if there is nothing else. A goroutine that was just made ready is
- * likely to be run by its own P within a microsecond, and moving it would only cost: give it time
- * to. Two that keep waking each other are both there half of the time, so we look more than once. */
+/* Takes victim's next slot, if there is nothing else. */
 static uint32_t
 grab_next(struct rt__runq *q, struct rt__runq *victim, uint32_t to)
 {
@@ -75,12 +71,6 @@ grab_next(struct rt__runq *q, struct rt__runq *victim, uint32_t to)
 
 	if (!next)
 		return 0;
-	for (int i = 0; i < NEXT_LOOKS; i++) {
-		for (int j = 0; j < NEXT_PAUSES; j++)
-			rt__cpu_relax();
-		if (rt__load_rlx(&victim->next) != next)
-			return 0;
-	}
 	if (!rt__cas_acqrel(&victim->next, next, (struct rt__g *)NULL))
 		return 0;
 	rt__store_rlx(&q->ring[to & MASK], next);

@@ -236,6 +236,17 @@ void rt__fork_child(void);
 
 /* ---- defer.c ---- */
 
+/* A call that was kept: makes it, and returns what it does, if that is an int. */
+struct rt__deferred;
+int rt__defer_call(const struct rt__deferred *d);
+/*
+ * Starts a goroutine that calls main(call, arg), where call is that of regs and lies on its stack.
+ * It appears as one that was started with regs->fn. wg is told of its end.
+ */
+void rt__newproc_call(const struct rt__go_regs *regs,
+		      void (*main)(const struct rt__deferred *call, void *arg), void *arg,
+		      void *wg);
+
 /* Runs all that the caller has deferred, and cleanup handlers: it ends. */
 void rt__unwind_all(void);
 
@@ -263,6 +274,8 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* In a report of something else: the panics whose deferred calls were running. */
+bool rt__print_panics_under_way(void);
 /* The text of a fault's panic. */
 const char *rt__fault_text(int sig, int code);
 /* A fault of the program's that the running goroutine has on uc becomes a panic when the handler

@@ -38,6 +38,8 @@ struct rt__sched {
 	struct rt__m *idle_ms;   /* (S) */
 	struct rt__m *keeper;    /* (S) idle, and sleeps until a timer is due, */
 	int64_t keeper_until;    /* (S) at this time */
+	struct rt__m *lookout;   /* (S) writes, (a) reads: idle, and naps, see idle.c, */
+	int32_t naps;            /* (S) so many times more */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
 	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
@@ -214,6 +216,9 @@ void rt__seeded_yield(void);
 struct rt__g *rt__steal_work(struct rt__p *pp);
 /* Whether some P has work; for an M without a P. */
 bool rt__any_runq_has_work(const struct rt__ps *ps);
+/* The same, for the lookout: a next slot counts only if its P has not run anything since the last
+ * time. */
+bool rt__any_p_is_stuck(const struct rt__ps *ps);
 
 /* ---- m.c: Ms as threads ---- */
 void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
@@ -228,6 +233,8 @@ extern uint64_t rt__main_mask; /* (a) main's, which idle Ms have, too */
 void rt__stopm(void);
 void rt__startm(struct rt__p *pp, bool spinning);
 void rt__wakep(void);
+/* The same for a goroutine that was put on the caller's P. */
+void rt__wakep_for(const struct rt__p *pp);
 void rt__handoffp(struct rt__p *pp);
 void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);

@@ -102,8 +102,10 @@ execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
 	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
 	if (rt__unlikely(gp->own_mask | mp->own_mask))
 		rt__m_use_mask(mp, gp->own_mask ? gp->sigmask : rt__os.sigmask);
+	struct rt__p *pp = mp->p;
+	rt__store_rlx(&pp->switches, pp->switches + 1);
 	if (!inherit)
-		rt__store_rlx(&mp->p->sched_tick, mp->p->sched_tick + 1);
+		rt__store_rlx(&pp->sched_tick, pp->sched_tick + 1);
 	rt__gogo(gp);
 }
 
@@ -261,7 +263,7 @@ find_runnable(bool *inherit)
 static void
 reset_spinning(struct rt__m *mp)
 {
-	mp->spinning = false;
+	mp->spinning = mp->in_vain = false;
 	if (rt__add_seq(&rt__sched.nmspinning, -1) < 0)
 		rt__throw("schedule: negative nmspinning");
 	rt__wakep();
@@ -393,5 +395,5 @@ rt__ready(struct rt__g *gp)
 		rt__runq_put_p(pp, gp, true);
 	else
 		rt__globrunq_put(gp);
-	rt__wakep();
+	rt__wakep_for(pp);
 }

@@ -8,9 +8,9 @@
  * It is one place: the global queue is the set to draw from, and what was put on the local queue
  * since the last time moves there first. So nothing changes for those who queue, nobody has a next
  * slot, and it does not matter in which order goroutines came, but for what a seed means. Two
- * others draw: rt_go, whether its goroutine comes before the caller goes on, as it may on another P,
- * and select, which of the cases that are ready it takes.
- * Without a seed it costs nothing: find_near and second_goroutine are out of the usual way.
+ * others draw: rt_go, whether its goroutine comes before the caller goes on, as it may on another
+ * P, and select, which of the cases that are ready it takes. Without a seed it costs nothing:
+ * find_near and second_goroutine are out of the usual way.
  *
  * What is not replayed: what the program asks of the kernel. A P that was in a long system call is
  * taken from it when the clock says so. Preemption by signal is off for that reason, unless

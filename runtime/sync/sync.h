@@ -15,6 +15,7 @@
 /* The static ones, in the order in which a thread may take them: a lock only while it holds none
  * that comes later. */
 enum rt__lock_rank {
+	RT_RANK_CONTEXTS, /* who is whose context's child */
 	RT_RANK_SCHED,    /* sched.lock */
 	RT_RANK_GFREE,    /* the global lists of free Gs */
 	RT_RANK_ALLG,     /* the list of all Gs */

@@ -14,6 +14,17 @@ sleep_thread(rt_time when)
 		rt__os_sleep(when - now);
 }
 
+/* Until then, or until the context ends: whether it has not. */
+static bool
+sleep_with(rt_time when, rt_ctx *ctx)
+{
+	const rt_wait_options o = {.deadline = when, .ctx = ctx};
+	struct rt__waiter w;
+
+	rt__waiter_init(&w);
+	return rt__wait(&w, NULL, NULL, &o, RT_WAIT_SLEEP) == ETIMEDOUT;
+}
+
 bool
 rt__sleep(rt_duration d, const rt_wait_options *o)
 {
@@ -23,7 +34,10 @@ rt__sleep(rt_duration d, const rt_wait_options *o)
 	if (early)
 		when = o->deadline;
 	if (d > 0 && when > rt__nanotime()) {
-		if (rt__may_park(rt__getm()))
+		if (o && o->ctx) {
+			if (!sleep_with(when, o->ctx))
+				return rt__failed(ECANCELED);
+		} else if (rt__may_park(rt__getm()))
 			rt__sleep_until(when);
 		else
 			sleep_thread(when);
@@ -54,11 +68,10 @@ rt__timer_wait(rt_timer *t, const rt_wait_options *o)
 	struct rt__waiter waiter;
 	struct wait w = {t, {.waiter = &waiter, .winner = t}};
 
-	(void)o;
 	if (rt__timer_try(t))
 		return true;
 	rt__waiter_init(&waiter);
-	rt__waiter_park(&waiter, enrol, &w, RT_WAIT_CHAN_RECEIVE);
+	int r = rt__wait(&waiter, enrol, &w, o, RT_WAIT_CHAN_RECEIVE);
 	rt__timer_leave(t, &w.node);
-	return true;
+	return r == 0 || rt__failed(r);
 }

@@ -59,6 +59,25 @@ void rt__explain_deadlock(void); /* rt__hooks.explain_deadlock */
 
 void rt__pools_free(void); /* rt__hooks.pools_free */
 
+/* ---- ctx.c ---- */
+
+/* Whose wait a context's end ends: in the frame of who waits. */
+struct rt__ctx_waiter {
+	struct rt__ctx_waiter *next, *prev; /* of the context's lock, or of who has claimed it */
+	struct rt__waiter *waiter;
+	void *winner;  /* what the waiter is told; its outcome is ECANCELED */
+	bool enrolled; /* (a) */
+	bool fired;    /* (a) of functions: see ctx.c */
+};
+/*
+ * From now on, the end of the context ends the wait; false, and nothing has happened, if it has
+ * ended already. In an unlock function, with options, or when n->waiter cannot be woken yet for
+ * another reason; n->enrolled is false before.
+ */
+bool rt__ctx_enrol(rt_ctx *c, struct rt__ctx_waiter *n);
+/* After the wait, whoever has ended it: whether n was still there. */
+bool rt__ctx_leave(rt_ctx *c, struct rt__ctx_waiter *n);
+
 /* ---- waitgroup.c ---- */
 
 void rt__wg_done(void *wg); /* rt__hooks.wg_done */

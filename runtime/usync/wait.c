@@ -34,6 +34,7 @@ struct wait {
 	void *arg;
 	const rt_wait_options *o;
 	struct rt__timer timer;
+	struct rt__ctx_waiter in_ctx;
 	bool timed;     /* the timer was started */
 	uint32_t armed; /* (a) g0 is done with this frame */
 };
@@ -74,6 +75,8 @@ arm(struct rt__g *gp, void *arg)
 		if (f->timed)
 			rt__timer_start(&f->timer, deadline);
 	}
+	if (f->o->ctx && !rt__ctx_enrol(f->o->ctx, &f->in_ctx))
+		over = end_at_once(f, ECANCELED) || over;
 	bool sleep = !f->unlock || f->unlock(gp, f->arg);
 	rt__store_rel(&f->armed, 1u); /* pairs with wait_until_armed; the frame may be gone now */
 	return sleep && !over;
@@ -94,13 +97,15 @@ int
 rt__wait_with(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, const rt_wait_options *o,
 	      enum rt__wait_reason reason)
 {
-	struct wait f = {.w = w, .unlock = unlock, .arg = arg, .o = o};
+	struct wait f = {.w = w, .unlock = unlock, .arg = arg, .o = o, .in_ctx = {.waiter = w}};
 
 	rt__timer_init(&f.timer, time_out);
 	rt__waiter_park(w, arm, &f, reason);
 	wait_until_armed(&f);
 	if (f.timed)
 		rt__timer_stop(&f.timer);
+	if (o->ctx)
+		rt__ctx_leave(o->ctx, &f.in_ctx);
 	return w->outcome;
 }
 

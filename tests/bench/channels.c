@@ -11,12 +11,10 @@ echo(rt_chan(long) in, rt_chan(long) out)
 		rt_send(out, v);
 }
 
-/* K is a capacity: 1 and 0 are as the yardstick's; the command line cannot say 0. */
-static void
-round_trips(long n, int capacity)
+void
+pingpong(long n, int k)
 {
-	rt_chan(long) there = rt_chan_make(long, capacity);
-	rt_chan(long) back = rt_chan_make(long, capacity);
+	rt_chan(long) there = rt_chan_make(long, k), back = rt_chan_make(long, k);
 
 	rt_go(echo, there, back);
 	bench_begin();
@@ -25,19 +23,6 @@ round_trips(long n, int capacity)
 		bench_check(rt_recv(back) == i);
 	}
 	bench_end(n);
-}
-
-void
-pingpong(long n, int k)
-{
-	(void)k;
-	round_trips(n, 0);
-}
-
-void
-pingpong_cap(long n, int k)
-{
-	round_trips(n, k);
 }
 
 /* ---- chan: one sends N values, one receives them; room for K ---- */

@@ -9,8 +9,7 @@
 static const struct bench benches[] = {
 	{"yield", 2, yield, "one rt_gosched; K goroutines, N each"},
 	{"spawn", 1000, spawn, "one goroutine started and ended; joined in batches of K"},
-	{"pingpong", 1, pingpong, "one round trip over two unbuffered channels"},
-	{"pingpong_cap", 1, pingpong_cap, "the same over channels with room for K"},
+	{"pingpong", 0, pingpong, "one round trip over two channels with room for K"},
 	{"chan", 128, bufchan, "one value from one goroutine to another; room for K"},
 	{"chan2x2", 128, bufchan2x2, "the same from two to two"},
 	{"select", 2, select_n, "one receive from K channels, 2 or 8, each with a sender"},

@@ -14,7 +14,6 @@ void parked(long n, int k);
 
 /* ---- channels.c ---- */
 void pingpong(long n, int k);
-void pingpong_cap(long n, int k);
 void bufchan(long n, int k);
 void bufchan2x2(long n, int k);
 void select_n(long n, int k);

@@ -68,6 +68,13 @@ spinning)
 	good -DWORK=1 -DFOREIGN=1
 	good -DWORK=0 -DFOREIGN=2
 	good -DWORK=0 -DFOREIGN=1 -DYIELDS=1
+	# The same with a lookout (idle.c).
+	good -DWORK=2 -DFOREIGN=0 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=1 -DLOOKOUT
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_LOOKOUT_LAST # it ends without a last look
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_FENCE_LOOKOUT # lookout = NULL, then queues
+	bad -DWORK=1 -DFOREIGN=1 -DLOOKOUT -DLOCAL_RESET=true # reset_spinning relies on it, too
 	# The pieces of the protocol.
 	bad -DWORK=2 -DFOREIGN=0 -DNO_LAST_LOOK
 	bad -DWORK=2 -DFOREIGN=0 -DNO_NEEDSPINNING
@@ -84,6 +91,15 @@ spinning)
 	# from there to a local queue behind its back.
 	bad -DWORK=0 -DFOREIGN=2 -DLOCAL_FIRST
 	bad -DWORK=0 -DFOREIGN=1 -DYIELDS=1 -DLOCAL_FIRST
+	;;
+select)
+	good
+	bad -DNO_CLAIM      # looks whether the waiter is claimed, then claims it
+	bad -DNO_LEAVING    # does not count who was thrown out of a queue
+	bad -DLOOK_UNLOCKED # looks without the lock whether that was so: then it is counted for ever
+	bad -DLOOK_BEHIND   # g0 looks at the frame after the last unlock
+	bad -DLOCK_AS_GIVEN # locks in the order of the cases
+	bad -DFREE_AT_ONCE  # frees a channel that a select is about to leave
 	;;
 retake)
 	good -DNP=1 -DNG=2 -DNM=3 -DCALLS=2

@@ -12,11 +12,11 @@ import sys
 
 REPLACED = {  # libc's names; the file that defines each says why
     "malloc", "realloc", "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
-    "pthread_exit", "pthread_kill",
+    "pthread_exit", "thrd_exit", "pthread_kill",
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
     "__syscall_cp", "syscall", "fork", "_Fork", "vfork", "__clone", "pthread_sigmask",
-    "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "thrd_exit", "__lock", "__unlock", "__wait",
+    "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
     "__block_all_sigs", "__block_app_sigs", "__restore_sigs",
 }
 ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}

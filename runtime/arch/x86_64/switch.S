@@ -204,6 +204,8 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
  *
  * rt__go_attr is the same for rt_go_attr, with a pointer to a struct rt__go_call in r10:
  *	void rt__newproc_attr(struct rt__go_regs *)
+ * and rt__scope_go for rt_scope_go, with a struct rt__scope_call:
+ *	void rt__scope_newproc(struct rt__go_regs *)
  */
 	.macro go_entry name, newproc
 	.section .text.\name,"ax",@progbits
@@ -239,6 +241,7 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	.endm
 	go_entry rt__go, rt__newproc
 	go_entry rt__wg_go, rt__newproc_wg
+	go_entry rt__scope_go, rt__scope_newproc
 	go_entry rt__go_attr, rt__newproc_attr
 
 /*

@@ -77,7 +77,7 @@ extern "C" {
 
 /* The same if it need not wait; else false, and errno is EAGAIN (or EPIPE, as above). As Go's
  * select with one case and a default. */
-#define rt_try_send(c, v) rt__chan_try_send(RT__CHAN(c), (RT__ELEM(c)[1]){v})
+#define rt_try_send(c, v) rt__chan_try_send(RT__CHAN(c), RT__VALUE(c, v))
 #define rt_try_recv(c, p) rt__chan_try_recv(RT__CHAN(c), (RT__ELEM(c) *){p})
 
 /* Closes a channel: receivers get what is in the buffer, then zeros. Senders panic, those that wait
@@ -137,9 +137,7 @@ typedef struct rt_case {
 /* A send. Panics if it is chosen and the channel is closed, which counts as ready. v lives as long
  * as the block that this is in: to fill an array in a loop, use RT_SEND_FROM(c, &v). */
 #define RT_SEND(c, v)                                                                              \
-	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
-		   .rt_object = RT__CHAN(c),                                                       \
-		   .rt_elem = (RT__ELEM(c)[1]){v}})
+	((rt_case){.rt_kind = RT__CASE_SEND, .rt_object = RT__CHAN(c), .rt_elem = RT__VALUE(c, v)})
 #define RT_SEND_FROM(c, p)                                                                         \
 	((rt_case){.rt_kind = RT__CASE_SEND,                                                       \
 		   .rt_object = RT__CHAN(c),                                                       \
@@ -150,6 +148,9 @@ typedef struct rt_case {
 /* A wait group's counter is zero: rt_wg_go(&wg, f) and RT_WG(&wg) wait for the end of f. */
 #define RT_WG(wg)                                                                                  \
 	((rt_case){.rt_kind = RT__CASE_WG, .rt_object = *(rt_wg *[1]){wg}, .rt_elem = NULL})
+/* The context has ended. NULL never does. */
+#define RT_DONE(ctx)                                                                               \
+	((rt_case){.rt_kind = RT__CASE_DONE, .rt_object = *(rt_ctx *[1]){ctx}, .rt_elem = NULL})
 /* It is that late, and no other case is ready. 0 is never, as in every deadline. */
 #define RT_AT(time) ((rt_case){.rt_kind = RT__CASE_AT, .rt_when = (time)})
 /* Chosen when no other case is ready: the select does not wait. At most one. */
@@ -164,6 +165,7 @@ enum rt__case_kind {
 	RT__CASE_DEFAULT,
 	RT__CASE_TIMER,
 	RT__CASE_WG,
+	RT__CASE_DONE,
 	RT__CASE_AT,
 };
 
@@ -172,6 +174,10 @@ struct rt__chan_tag; /* makes the type of a channel nobody else's */
 
 /* A call that is never made, for its type. */
 #define RT__ELEM(c) __typeof__((c)((struct rt__chan_tag *)0))
+/* v in memory, converted as by an assignment; for structs, too, though an initializer would take a
+ * first member for all of one. */
+#define RT__VALUE(c, v)                                                                            \
+	((RT__ELEM(c)[1 + 0 *sizeof(__typeof__(1 ? (c)((struct rt__chan_tag *)0) : (v)))]){v})
 #define RT__CHAN(c) ((struct rt__chan *)(uintptr_t)(c))
 
 #define RT__ELEM_SIZE(T)                                                                           \
@@ -187,10 +193,14 @@ struct rt__chan_tag; /* makes the type of a channel nobody else's */
 /* The name that is left when `a` to `d` are as many as there are arguments. */
 #define RT__CHAN_PICK(a, b, c, d, name, ...) name
 
-#define RT__SEND(c, v) rt__send(RT__CHAN(c), (RT__ELEM(c)[1]){v}, sizeof(RT__ELEM(c)))
+#define RT__SEND(c, v) rt__send(RT__CHAN(c), RT__VALUE(c, v), sizeof(RT__ELEM(c)))
 #define RT__SEND_OPTIONS(c, v, ...)                                                                \
-	rt__chan_send_until(RT__CHAN(c), (RT__ELEM(c)[1]){v}, &(const rt_wait_options){__VA_ARGS__})
-#define RT__SEND_WHAT(c) rt_send_needs_a_value(c)
+	rt__chan_send_until(RT__CHAN(c), RT__VALUE(c, v), &(const rt_wait_options){__VA_ARGS__})
+#define RT__SEND_WHAT(c)                                                                           \
+	sizeof(struct {                                                                            \
+		_Static_assert(0, "rt_send: what?");                                               \
+		char rt_unused;                                                                    \
+	})
 
 #define RT__RECV_VALUE(c)                                                                          \
 	__extension__({                                                                            \

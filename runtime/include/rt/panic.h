@@ -47,6 +47,8 @@ extern "C" {
  * `case` label) leaves it out, as if it were not there. exit does not run what is deferred.
  *
  * A deferred call runs in the place of who leaves: the value of `return f(x)` is computed before.
+ * Handlers of pthread_cleanup_push count like deferred calls, in the order of time, but for the one
+ * that pthread_cleanup_pop runs: its block, and what is deferred there, ends behind it.
  */
 #define rt_defer(fn, ...) RT__DEFER(RT__PASTE(rt_deferred_, __COUNTER__), fn, ##__VA_ARGS__)
 
@@ -67,12 +69,12 @@ extern "C" {
  * the program ends with "panic: MESSAGE", the goroutine that did it, and exit status 2, unless a
  * rt_try is on the way. A call that was deferred may panic itself: then both are reported.
  */
-__attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
+RT__NORETURN __attribute__((format(printf, 1, 2))) void rt_panic(const char *format, ...);
 
 /* The same with a value for who catches it, such as an error of the program's own. It is not
  * copied: it must not lie in a frame that is left on the way. */
-__attribute__((noreturn, format(printf, 2, 3))) void rt_panic_value(void *value, const char *format,
-								    ...);
+RT__NORETURN __attribute__((format(printf, 2, 3))) void rt_panic_value(void *value,
+								       const char *format, ...);
 
 /*
  * rt_try(fn, args...): calls fn(args...), and returns NULL when that returns; or, if it panics, the
@@ -120,18 +122,19 @@ void rt_print_caught(const rt_caught *c);
 
 /* Panics with what was caught: text and value, "[recovered, repanicked]"; if it ends the program,
  * the frames where it first happened are shown as well. */
-__attribute__((noreturn)) void rt_repanic(const rt_caught *c);
+RT__NORETURN void rt_repanic(const rt_caught *c);
 
 /* Panics because of what was caught: "panic: OLD [recovered]", and the new message below. */
-__attribute__((noreturn, format(printf, 2, 3))) void rt_panic_from(const rt_caught *c,
-								   const char *format, ...);
+RT__NORETURN __attribute__((format(printf, 2, 3))) void rt_panic_from(const rt_caught *c,
+								      const char *format, ...);
 
 /*
  * Whether faults of the calling goroutine are panics from now on, as Go's debug.SetPanicOnFault:
- * SIGSEGV, SIGBUS and SIGFPE in the program's own code. Returns what it was. Without it they end
- * the program at once, with nothing deferred run. For those who look at memory that may go away,
- * such as a mapped file that shrinks. What the compiler has kept in registers is lost: of
- * variables, deferred calls and who catches it see what had been stored. Not in libc, whose locks
+ * SIGSEGV, SIGBUS and SIGFPE in the program's own code, and in functions like memcpy and strlen
+ * that it has called (not in a stripped program). Returns what it was. Without it they end the
+ * program at once, with nothing deferred run. For those who look at memory that may go away, such
+ * as a mapped file that shrinks. What the compiler has kept in registers is lost: of variables,
+ * deferred calls and who catches it see what had been stored. Not elsewhere in libc, whose locks
  * might be held; nor for foreign threads (false), full stacks, and faults in signal handlers.
  */
 bool rt_panic_on_fault(bool on);
@@ -159,6 +162,7 @@ rt__uncaught(void)
 	rt_caught c;
 
 	c.rt_private[0] = 0; /* some of it, or compilers warn, and copy */
+	/* cppcheck-suppress uninitvar */
 	return c;
 }
 

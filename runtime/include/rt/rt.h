@@ -35,6 +35,12 @@
 extern "C" {
 #endif
 
+#ifdef __cplusplus
+#define RT__NORETURN [[noreturn]]
+#else
+#define RT__NORETURN _Noreturn
+#endif
+
 #define RT_VERSION "0.1.0"
 
 /*
@@ -93,8 +99,20 @@ struct rt__go_call {
 		       "rt_go: more than 64 bytes of arguments; pass a pointer");                  \
 	_Static_assert(1 RT__EACH(RT__ALIGNED_16, _, ##__VA_ARGS__),                               \
 		       "rt_go: an over-aligned argument; pass a pointer");                         \
+	_Static_assert(RT__RETURNS(fn),                                                            \
+		       "rt_go: declared to never return: then nothing after this would be "        \
+		       "compiled; call it from a function of yours");                              \
 	_Static_assert(sizeof((fn)(__VA_ARGS__)) <= 16,                                            \
 		       "rt_go: the function returns a large struct")
+
+/* The call of the macro returns, but the compiler would not know. gcc keeps noreturn in the type,
+ * as volatile; clang does so for the attribute only, and not for _Noreturn, and cannot tell. */
+#ifdef __clang__
+#define RT__RETURNS(fn) 1
+#else
+#define RT__RETURNS(fn)                                                                            \
+	(!__builtin_types_compatible_p(__typeof__(fn), __typeof__(*(fn)) volatile *))
+#endif
 
 #define RT_GO_MAX_BYTES 64
 
@@ -142,7 +160,7 @@ void rt_gosched(void);
  * other goroutines go on. When the main goroutine does it, main does not return: the process goes
  * on until somebody calls exit, or deadlocks once all others are gone. Not for foreign threads.
  */
-__attribute__((noreturn)) void rt_goexit(void);
+RT__NORETURN void rt_goexit(void);
 
 /* The number of the calling goroutine: main is 1, no number is used twice. 0 on a foreign thread.
  */
@@ -214,6 +232,8 @@ bool rt_set_traceback(const char *level);
 }
 #endif
 
+#include <rt/ctx.h>
 #include <rt/panic.h>
+#include <rt/scope.h>
 
 #endif
