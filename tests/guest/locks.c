@@ -229,6 +229,46 @@ mutex_hammer(int argc, char **argv)
 	return ok();
 }
 
+/* A context that ends just as the mutex becomes free: each either has it or has ECANCELED. */
+static void
+lock_unless(struct shared *s, rt_ctx *ctx)
+{
+	if (rt_mutex_lock(&s->m, .ctx = ctx)) {
+		s->count++;
+		rt_mutex_unlock(&s->m);
+	} else {
+		CHECK(errno == ECANCELED);
+		ADD(s->timeouts, 1);
+	}
+}
+
+static int
+mutex_cancel(int argc, char **argv)
+{
+	int rounds = number(argc, argv, 300);
+	unsigned seed = 1;
+
+	for (int i = 0; i < rounds; i++) {
+		struct shared s = {.m = RT_MUTEX_INIT};
+		rt_wg wg = RT_WG_INIT;
+		rt_ctx ctx;
+
+		rt_ctx_init(&ctx, rt_ctx_background());
+		rt_mutex_lock(&s.m);
+		for (int k = 0; k < 8; k++)
+			rt_wg_go(&wg, lock_unless, &s, &ctx);
+		rt_sleep(rand_r(&seed) % 50 * RT_MICROSECOND);
+		rt_wg_go(&wg, rt_ctx_cancel, &ctx);
+		if (i % 2)
+			rt_gosched();
+		rt_mutex_unlock(&s.m);
+		rt_wg_wait(&wg);
+		CHECK(s.count + s.timeouts == 8 && s.m.rt_state == 0 && !s.m.rt_waiters);
+		rt_ctx_end(&ctx);
+	}
+	return ok();
+}
+
 /* TestMutexFairness: one that keeps it for long and lets go of it for a moment only. */
 static void
 hog(rt_mutex *m, int *stop)
@@ -560,6 +600,7 @@ main(int argc, char **argv)
 		{"wg-stress", wg_stress},
 		{"wg-foreign", wg_foreign},
 		{"mutex-hammer", mutex_hammer},
+		{"mutex-cancel", mutex_cancel},
 		{"mutex-fairness", mutex_fairness},
 		{"mutex-deadline", mutex_deadline},
 		{"mutex-unlocked", mutex_unlocked},
