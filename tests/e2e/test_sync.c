@@ -73,6 +73,11 @@ Test(mutex, hammer, .timeout = 300)
 	hard("locks", "mutex-hammer", "500");
 }
 
+Test(mutex, cancel, .timeout = 300)
+{
+	hard("locks", "mutex-cancel", "100");
+}
+
 Test(mutex, fairness, .timeout = 120)
 {
 	everywhere("locks", "mutex-fairness", NULL);
@@ -132,6 +137,7 @@ Test(rwmutex, hammer, .timeout = 300)
 Test(rwmutex, order)
 {
 	everywhere("locks", "rwmutex-order", NULL);
+	everywhere("locks", "rwmutex-readers-first", NULL);
 }
 
 Test(rwmutex, unlocked)

@@ -141,10 +141,13 @@ wg_stress(int argc, char **argv)
 	return ok();
 }
 
+static int in_vain;
+
 static void *
 wait_in_thread(void *wg)
 {
 	CHECK(!rt_wg_wait(wg, .deadline = rt_after(RT_MILLISECOND)) && errno == ETIMEDOUT);
+	SET(in_vain, 1);
 	CHECK(rt_wg_wait(wg));
 	return NULL;
 }
@@ -157,7 +160,7 @@ wg_foreign(int argc, char **argv)
 	(void)argc, (void)argv;
 	rt_wg_add(&wg, 1);
 	pthread_t t = thread(wait_in_thread, &wg);
-	rt_sleep(5 * RT_MILLISECOND);
+	YIELD_UNTIL(GET(in_vain));
 	rt_wg_done(&wg);
 	pthread_join(t, NULL);
 	return ok();
@@ -223,6 +226,46 @@ mutex_hammer(int argc, char **argv)
 	CHECK(rt_mutex_trylock(&s.m) && !rt_mutex_trylock(&s.m));
 	rt_mutex_unlock(&s.m);
 	CHECK(s.m.rt_state == 0 && !s.m.rt_waiters);
+	return ok();
+}
+
+/* A context that ends just as the mutex becomes free: each either has it or has ECANCELED. */
+static void
+lock_unless(struct shared *s, rt_ctx *ctx)
+{
+	if (rt_mutex_lock(&s->m, .ctx = ctx)) {
+		s->count++;
+		rt_mutex_unlock(&s->m);
+	} else {
+		CHECK(errno == ECANCELED);
+		ADD(s->timeouts, 1);
+	}
+}
+
+static int
+mutex_cancel(int argc, char **argv)
+{
+	int rounds = number(argc, argv, 300);
+	unsigned seed = 1;
+
+	for (int i = 0; i < rounds; i++) {
+		struct shared s = {.m = RT_MUTEX_INIT};
+		rt_wg wg = RT_WG_INIT;
+		rt_ctx ctx;
+
+		rt_ctx_init(&ctx, rt_ctx_background());
+		rt_mutex_lock(&s.m);
+		for (int k = 0; k < 8; k++)
+			rt_wg_go(&wg, lock_unless, &s, &ctx);
+		rt_sleep(rand_r(&seed) % 50 * RT_MICROSECOND);
+		rt_wg_go(&wg, rt_ctx_cancel, &ctx);
+		if (i % 2)
+			rt_gosched();
+		rt_mutex_unlock(&s.m);
+		rt_wg_wait(&wg);
+		CHECK(s.count + s.timeouts == 8 && s.m.rt_state == 0 && !s.m.rt_waiters);
+		rt_ctx_end(&ctx);
+	}
 	return ok();
 }
 
@@ -428,21 +471,20 @@ write_once(rt_rwmutex *rw, const int *reads, int *at)
 	rt_rwmutex_unlock(rw);
 }
 
-/* A writer that waits keeps new readers out; one that gives up lets them in; those that have waited
- * for a writer come before the next. */
+/* A writer that waits keeps new readers out; one that gives up lets them in. */
 static int
 rwmutex_order(int argc, char **argv)
 {
 	rt_rwmutex rw = RT_RWMUTEX_INIT;
 	rt_wg wg = RT_WG_INIT;
-	int reads = 0, at[2] = {-1, -1};
+	int reads = 0, at = -1;
 
 	(void)argc, (void)argv;
 	rt_rwmutex_rlock(&rw);
 	CHECK(!rt_rwmutex_lock(&rw, .deadline = rt_after(RT_MILLISECOND)) && errno == ETIMEDOUT);
 	CHECK(rt_rwmutex_tryrlock(&rw));
 	rt_rwmutex_runlock(&rw);
-	rt_wg_go(&wg, write_once, &rw, &reads, &at[0]);
+	rt_wg_go(&wg, write_once, &rw, &reads, &at);
 	while (rt_rwmutex_tryrlock(&rw)) { /* until the writer has come */
 		rt_rwmutex_runlock(&rw);
 		rt_gosched();
@@ -454,18 +496,32 @@ rwmutex_order(int argc, char **argv)
 	CHECK(GET(reads) == 0);
 	rt_rwmutex_runlock(&rw);
 	rt_wg_wait(&wg);
-	CHECK(at[0] == 0 && reads == 5);
-	rt_rwmutex_lock(&rw);
-	for (int i = 0; i < 5; i++)
-		rt_wg_go(&wg, read_once, &rw, &reads);
-	while (rt_num_goroutine() > 6)
-		rt_gosched();
-	rt_sleep(5 * RT_MILLISECOND);
-	rt_wg_go(&wg, write_once, &rw, &reads, &at[1]);
-	rt_sleep(5 * RT_MILLISECOND);
-	rt_rwmutex_unlock(&rw);
-	rt_wg_wait(&wg);
-	CHECK(at[1] == 10);
+	CHECK(at == 0 && reads == 5);
+	return ok();
+}
+
+/* Readers that wait for a writer come before the next one; if they were there by then, which is
+ * tried again if not. */
+static int
+rwmutex_readers_first(int argc, char **argv)
+{
+	rt_rwmutex rw = RT_RWMUTEX_INIT;
+	rt_wg wg = RT_WG_INIT;
+	int reads, at = 0;
+
+	(void)argc, (void)argv;
+	for (int i = 0; i < 50 && at != 5; i++) {
+		reads = 0;
+		rt_rwmutex_lock(&rw);
+		for (int k = 0; k < 5; k++)
+			rt_wg_go(&wg, read_once, &rw, &reads);
+		rt_sleep(i * RT_MILLISECOND);
+		rt_wg_go(&wg, write_once, &rw, &reads, &at);
+		rt_sleep(i * RT_MILLISECOND);
+		rt_rwmutex_unlock(&rw);
+		rt_wg_wait(&wg);
+	}
+	CHECK(at == 5);
 	return ok();
 }
 
@@ -544,12 +600,14 @@ main(int argc, char **argv)
 		{"wg-stress", wg_stress},
 		{"wg-foreign", wg_foreign},
 		{"mutex-hammer", mutex_hammer},
+		{"mutex-cancel", mutex_cancel},
 		{"mutex-fairness", mutex_fairness},
 		{"mutex-deadline", mutex_deadline},
 		{"mutex-unlocked", mutex_unlocked},
 		{"unmapped", unmapped},
 		{"rwmutex-hammer", rwmutex_hammer},
 		{"rwmutex-order", rwmutex_order},
+		{"rwmutex-readers-first", rwmutex_readers_first},
 		{"rwmutex-unlocked", rwmutex_unlocked},
 		{"deadlock", deadlock},
 		{"dinner", dinner},

@@ -389,7 +389,7 @@ once(int argc, char **argv)
 
 static struct {
 	rt_singleflight g;
-	int calls, shared, gate;
+	int calls, shared, gate, asked;
 } air;
 
 static void *
@@ -408,6 +408,7 @@ ask(const char *key, char *base, int expected)
 	rt_flight r;
 
 	snprintf(copy, sizeof copy, "%s", key);
+	ADD(air.asked, 1);
 	CHECK(rt_singleflight_do(&air.g, copy, look_up, base, &r));
 	CHECK(r.result == base + expected);
 	if (r.shared)
@@ -424,7 +425,8 @@ flight(int argc, char **argv)
 	(void)argc, (void)argv;
 	for (int i = 0; i < 10; i++)
 		rt_wg_go(&wg, ask, "a key", base, 1);
-	YIELD_UNTIL(GET(air.calls) == 1);
+	YIELD_UNTIL(GET(air.calls) == 1 && GET(air.asked) == 10);
+	rt_sleep(20 * RT_MILLISECOND); /* from there to the queue */
 	CHECK(!rt_singleflight_do(&air.g, "a key", look_up, base, &r,
 				  .deadline = rt_after(5 * RT_MILLISECOND)));
 	CHECK(errno == ETIMEDOUT);

@@ -13,6 +13,7 @@
 
 #include "os/os.h"
 #include "sched/sched.h"
+#include "usync/usync.h"
 #include "usync_threads.h"
 
 /* ---- the M of a thread that has none: what %gs:0 reads ---- */
@@ -177,6 +178,22 @@ void
 rt__panic(const char *fmt, ...)
 {
 	(void)fmt;
+	abort();
+}
+
+bool
+rt__ctx_enrol(rt_ctx *c, struct rt__ctx_waiter *n)
+{
+	(void)c;
+	(void)n;
+	abort();
+}
+
+bool
+rt__ctx_leave(rt_ctx *c, struct rt__ctx_waiter *n)
+{
+	(void)c;
+	(void)n;
 	abort();
 }
 
