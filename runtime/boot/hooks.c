@@ -9,6 +9,7 @@ const struct rt__hooks rt__hooks = {
 	.tls_size = rt__tls_size,
 	.tls_make = rt__tls_make,
 	.tls_unwind = rt__tls_unwind,
+	.thread_stack = rt__thread_stack,
 	.tls_finish = rt__tls_finish,
 	.thread_start = rt__thread_start,
 	.thread_exit = rt__thread_exit,
@@ -16,6 +17,7 @@ const struct rt__hooks rt__hooks = {
 	.signal_take = rt__signal_take,
 	.signal_chain = rt__signal_chain,
 	.wg_done = rt__wg_done,
+	.pools_free = rt__pools_free,
 	.run_finis = rt__run_finis,
 	.explain_init = rt__explain_init,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pthread_create by the program. musl's links the new thread into the list of its creator's
- * struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own. What it
- * starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one, since a clone
- * inherits the register that leads to its creator's.
+ * pthread_create and pthread_exit by the program. musl's links the new thread into the list of its
+ * creator's struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own.
+ * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one, since a
+ * clone inherits the register that leads to its creator's.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -48,6 +48,7 @@ foreign_main(void *arg)
 	void *result;
 
 	rt__setm_raw(&rt__m_foreign);
+	musl_self()->sysinfo = 0; /* libc copies its creator's: that has deferred what it has */
 	free(arg);
 	pthread_cleanup_push(foreign_ended, NULL);
 	result = f.c11_fn ? (void *)(intptr_t)f.c11_fn(f.arg) : f.fn(f.arg);
@@ -103,5 +104,12 @@ pthread_exit(void *result)
 {
 	if (rt__getg())
 		rt_goexit();
+	rt__unwind_all();
 	__pthread_exit(result);
+}
+
+void
+thrd_exit(int result)
+{
+	pthread_exit((void *)(intptr_t)result);
 }

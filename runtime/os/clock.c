@@ -19,12 +19,6 @@ rt__nanotime(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-void
-rt__os_sleep_exactly(void)
-{
-	rt__syscall3(SYS_prctl, RT_PR_SET_TIMERSLACK, 1, 0); /* ns */
-}
-
 int64_t
 rt__nanotime_once(void)
 {

@@ -39,3 +39,9 @@ rt__os_sleep(int64_t ns)
 
 	rt__syscall3(SYS_nanosleep, (long)&ts, 0, 0);
 }
+
+void
+rt__os_precise_sleep(bool on)
+{
+	rt__syscall3(SYS_prctl, RT_PR_SET_TIMERSLACK, on, 0); /* ns; 0 is the default */
+}

@@ -70,6 +70,9 @@ size_t rt__os_huge_page_size(void);
 /* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
 #define RT_SIGURG 23
 
+/* Go's name of a signal that ends a program with a report. */
+const char *rt__signal_name(int sig);
+
 /* Sends a signal to a thread of this process. */
 int rt__os_tgkill(int tid, int sig);
 
@@ -128,8 +131,9 @@ int rt__cgroup_parse_quota(const char *quota, const char *period);
 int64_t rt__nanotime(void);      /* CLOCK_MONOTONIC, nanoseconds */
 int64_t rt__nanotime_once(void); /* the same, cheaper where it is the only call */
 void rt__os_sleep(int64_t ns);
-/* From now on, this thread's sleeps end on time, not up to 50 us late. */
-void rt__os_sleep_exactly(void);
+/* How late the kernel may end this thread's sleeps: as little as it can, or as for any thread (50
+ * us, so that it can end several at once). Children inherit it. */
+void rt__os_precise_sleep(bool on);
 
 /* ---- futex.c ---- */
 

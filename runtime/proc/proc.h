@@ -42,8 +42,8 @@ enum rt__wait_reason {
 	RT_WAIT_SELECT,
 	RT_WAIT_CHAN_RECEIVE,
 	RT_WAIT_CHAN_SEND,
-	RT_WAIT_SLEEP,
 	RT_WAIT_SEMAPHORE,
+	RT_WAIT_SLEEP,
 	RT_WAIT_COND,
 	RT_WAIT_MUTEX,
 	RT_WAIT_RWMUTEX_READ,
@@ -72,25 +72,27 @@ struct rt__g {
 	void *tp;        /* (!) (c) thread pointer: this goroutine's struct pthread */
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
-	bool sleepy;            /* (g) its last system call lost its P: the next one may well */
-	bool own_mask;          /* its signal mask is not the process's */
-	uint8_t stack_class;    /* (c) stack/stack.h; 0 is the ordinary size */
-	struct rt__m *m;        /* M that runs it now */
-	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
-	uint64_t id;            /* goid: main is 1, never reused */
+	bool sleepy;                /* (g) its last system call lost its P: the next one may well */
+	bool own_mask;              /* its signal mask is not the process's */
+	uint8_t stack_class : 7;    /* (c) stack/stack.h; 0 is the ordinary size */
+	uint8_t panic_on_fault : 1; /* (g) rt_panic_on_fault */
+	struct rt__m *m;            /* M that runs it now */
+	struct rt__m *locked_m;     /* M that alone may run it, see rt_lock_os_thread */
+	uint32_t wait_since; /* rt__sched.clock when it last began to wait; see sched/sysmon.c */
+	uint32_t number;     /* (c) dense, from 1: this slot's, not the goroutine's */
 
 	void *wg;               /* (g) told when it has ended: rt_wg_go */
 	uint64_t sigmask;       /* (g) if own_mask */
 	struct rt__m *wait_m;   /* (S) M that sleeps until this G gets a P, see sched/syscall.c */
 	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
 	struct rt__stack stack; /* (c) */
-	uint64_t parent_id;     /* goid of the creator */
+	uint64_t id;            /* goid: main is 1, never reused */
 	uintptr_t start_pc;     /* function it was started with */
 	uintptr_t creator_pc;   /* call of rt_go that made it */
 	struct rt__g *all_link; /* next and previous of all Gs: sched/g.c */
 	struct rt__g *all_prev;
 	struct rt__arena *arena; /* (c) where the stack lies; NULL: main's */
-	uint32_t number;         /* (c) dense, from 1: this slot's, not the goroutine's */
+	uint64_t parent_id;      /* goid of the creator */
 	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
 	 * Valid while its status is RT_G_SYSCALL. */
 	uintptr_t syscall_sp, syscall_pc, syscall_bp;
@@ -171,6 +173,7 @@ struct rt__runq {
 /* A heap of timers: sched/timer_heap.c. */
 struct rt__timers {
 	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t second;       /* (a) and the one after it */
 	int64_t looked;       /* (a) when the owner last compared that with the clock */
 	struct rt__lock lock; /* of all that follows */
 	int32_t n;            /* entries, */
@@ -253,9 +256,10 @@ struct rt__hooks {
 	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
 	size_t (*tls_size)(void);
 	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
-	/* libc/: run the cleanup handlers that are pushed, for a goroutine that ends inside them.
-	 */
-	void (*tls_unwind)(void *tp);
+	/* libc/: run the cleanup handlers that are pushed, down to `until`, for who leaves them. */
+	void (*tls_unwind)(void *tp, const void *until);
+	/* libc/: the stack of a foreign thread. */
+	struct rt__stack (*thread_stack)(void *tp);
 	/* libc/: do what C does at the end of a thread (destructors of thread-specific data), and
 	 * make the TLS fit for the next goroutine. */
 	void (*tls_finish)(void *tp);
@@ -272,6 +276,8 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
+	/* ... and free what pools have cached. */
+	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

@@ -190,6 +190,7 @@ rt__crash_begin(void)
 	/* No handler of the program's runs any more, and a pipe without a reader does not kill. */
 	rt__os_set_sigmask(~SYNCHRONOUS);
 	take_turn();
+	rt__clock_set(rt__nanotime()); /* for who reads the core file */
 	rt__schedtrace_crash();
 	freeze_the_world();
 	return true;

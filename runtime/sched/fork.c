@@ -86,6 +86,7 @@ rt__fork_child(void)
 	if (mp == &rt__m_foreign)
 		mp = NULL;
 	reset_sched();
+	rt__interrupt_forget();
 	reset_ms(mp);
 	reset_ps(own);
 	rt__allg_lose_others(mp ? mp->curg : NULL);

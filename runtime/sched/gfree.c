@@ -304,6 +304,8 @@ rt_free_os_memory(void)
 {
 	struct rt__p *pp = rt__getm()->p;
 
+	rt__hooks.pools_free();
+	pp = rt__getm()->p; /* it may have parked */
 	if (pp)
 		rt__gfpurge(pp);
 	purge_idle_ps();

@@ -22,10 +22,10 @@
  * for them is in vain: the futex costs them more than all else they do, and the thief takes their
  * cache lines. So an M that was woken in vain becomes the lookout: it naps, and looks every so
  * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
- * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it ready only: others
- * that wake somebody may do so for work that is elsewhere. Who takes the lookout for
- * something else wakes an M as if for its own work; when it has looked long enough, it stops being
- * the lookout, fence, and looks a last time, as any idler.
+ * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it
+ * ready only: others that wake somebody may do so for work that is elsewhere. Who takes the lookout
+ * for something else wakes an M in its place. When it has looked long enough, it stops being the
+ * lookout, fence, and looks a last time, as any idler.
  *
  * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
  * first is due (timers.c).
@@ -238,8 +238,13 @@ mpark(struct rt__m *mp, int64_t until)
 
 	rt__use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&rt__main_mask));
+	bool timed = until != RT_NEVER;
+	if (timed) /* only for this sleep, since what the program starts would inherit it */
+		rt__os_precise_sleep(true);
 	while (!pp && !rt__note_sleep_until(&mp->park, until))
 		pp = time_is_up(mp, &until);
+	if (timed)
+		rt__os_precise_sleep(false);
 	if (!pp) {
 		rt__note_clear(&mp->park);
 		pp = mp->next_p;
@@ -340,8 +345,8 @@ is_alone(const struct rt__p *pp)
 	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
 }
 
-/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere else,
- * or NULL. */
+/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere
+ * else, or NULL. */
 static bool
 want_wake(const struct rt__p *pp)
 {

@@ -54,6 +54,7 @@ launch_with(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 	gp->start_pc = regs->fn;
 	gp->creator_pc = regs->pc;
 	gp->wait_reason = RT_WAIT_NONE;
+	gp->panic_on_fault = false;
 	gp->own_mask = parent && parent->own_mask;
 	if (rt__unlikely(gp->own_mask))
 		gp->sigmask = parent->sigmask;
@@ -255,6 +256,6 @@ rt_goexit(void)
 
 	if (!gp)
 		rt__panic("rt_goexit on a thread that is not a goroutine");
-	rt__hooks.tls_unwind(gp->tp);
+	rt__unwind_all();
 	rt__goend();
 }

@@ -29,7 +29,10 @@ rt__acquirep(struct rt__p *pp)
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
-		rt__store_rlx(&pp->sysmon_when, rt__nanotime());
+		int64_t now = rt__nanotime();
+
+		rt__clock_set(now);
+		rt__store_rlx(&pp->sysmon_when, now);
 		rt__store_rlx(&pp->sysmon_tick, pp->sched_tick + 1);
 	}
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_RUNNING);
@@ -66,10 +69,8 @@ rt__pidle_taken(struct rt__p *pp)
 {
 	pp->link = NULL;
 	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
-	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
-		rt__store_rlx(&rt__sched.sysmonwait, 0u);
-		rt__sysmon_kick();
-	}
+	if (rt__load_rlx(&rt__sched.sysmonwait)) /* there is something to monitor again */
+		rt__sysmon_watch_again();
 }
 
 /* With sched.lock. */

@@ -34,7 +34,7 @@ stress(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	rt__os_sleep_exactly();
+	rt__os_precise_sleep(true);
 	for (;;) {
 		rt__os_sleep(next_ns(mp));
 		preempt_any(mp);

@@ -175,6 +175,15 @@ bool rt__timer_stop(struct rt__timer *t);
  * takes first: false if fn is about to take it for the last start. True for one that is nowhere. */
 bool rt__timer_try_stop(struct rt__timer *t);
 
+/* ---- signals that end main's sleep: see interrupt.c ---- */
+
+/* On g0: the main goroutine waits with w, for a timer, which is started here, or for somebody who
+ * ends its sleep with EINTR. And when it is awake again, before its frame goes. */
+void rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when);
+void rt__main_awake(void);
+/* A handler of the program's has run for the process. Async-signal-safe. */
+void rt__interrupt_main(int sig);
+
 /* ---- system calls that may block: see syscall.c ---- */
 
 /*
@@ -215,6 +224,8 @@ void rt__note_sigmask(uint64_t old, uint64_t mask);
 /* Starts sysmon if it does not run yet: while the program is one goroutine, nobody but that looks
  * at the clock. */
 void rt__sysmon_ensure(void);
+/* Whether there may be other goroutines. */
+bool rt__has_others(void);
 
 /* ---- fork: see fork.c ---- */
 
@@ -222,6 +233,11 @@ void rt__sysmon_ensure(void);
 void rt__fork_prepare(void);
 void rt__fork_parent(void);
 void rt__fork_child(void);
+
+/* ---- defer.c ---- */
+
+/* Runs all that the caller has deferred, and cleanup handlers: it ends. */
+void rt__unwind_all(void);
 
 /* ---- the rest ---- */
 
@@ -247,8 +263,15 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* The text of a fault's panic. */
+const char *rt__fault_text(int sig, int code);
+/* A fault of the program's that the running goroutine has on uc becomes a panic when the handler
+ * returns: false if it cannot. addr: where it looked. */
+bool rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr);
 /* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
 RT_NORETURN void rt__fatal(const char *msg);
+/* The same for what the caller has done, on its own stack: its goroutine is the first. */
+RT_NORETURN void rt__fatal_here(const char *msg);
 /* "SIGABRT: abort", where it happened, and death by that signal. */
 RT_NORETURN void rt__crash_abort(void);
 /* From now on, there is an M to report on: throws show goroutines, too. */

@@ -69,6 +69,7 @@ struct rt__sched {
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
 
@@ -341,16 +342,26 @@ bool rt__timers_pending(void);
 bool rt__timers_watch(int64_t now);
 int64_t rt__timers_plan(void);
 
+/* ---- interrupt.c ---- */
+void rt__interrupt_round(void); /* sysmon's part */
+void rt__interrupt_forget(void);
+
 /* ---- preempt.c ---- */
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
 void rt__preempt_one(struct rt__p *pp);
 /* The same for the one that has run longest, before its slice is over; false: not now. */
 bool rt__preempt_longest(int64_t now);
+/* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
+bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
+#define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
 /* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
 void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
+
+/* ---- panic.c ---- */
+RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
 
 /* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
 void rt__preempt_stress_start(void);
@@ -358,7 +369,11 @@ void rt__preempt_stress_start(void);
 /* ---- sysmon.c ---- */
 void rt__sysmon(void);
 void rt__new_monitor(void (*fn)(void));
+/* Sets the clock that wait_since is copied from. */
+void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
+/* A P is no longer idle. */
+void rt__sysmon_watch_again(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
 rt__sysmon_kick_if_slow(void)

@@ -367,6 +367,7 @@ rt__park_m(struct rt__g *gp)
 	rt__unlock_fn *unlock = args->unlock;
 	void *arg = args->arg;
 
+	gp->wait_since = rt__load_rlx(&rt__sched.clock);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_WAITING);
 	rt__dropg(rt__getm());
 	/* The context is saved (rt__mcall) and the status set: from the moment that unlock lets go

@@ -65,6 +65,7 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	gp->syscall_pc = pc;
 	gp->syscall_sp = sp;
 	gp->syscall_bp = bp;
+	gp->wait_since = rt__load_rlx(&rt__sched.clock);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
 	mp->old_p = pp;
 	if (rt__unlikely(rt__work_waits_owner(pp))) {

@@ -13,9 +13,15 @@
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
  * - Timers that are late, since nobody looks at them, are run (timers.c).
+ * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
+ * - The clock by which goroutines know since when they wait, for tracebacks. Go asks for the time
+ *   in each collection; here, who parks or enters a system call copies a word from a line that the
+ *   scheduler reads anyway to one that it writes anyway. It is at most a round old; when all were
+ *   idle and sysmon slept, whoever takes the first P sets it (acquirep, which asks for the time in
+ *   any case). Before there is a sysmon it is 0, and nobody claims to know.
  */
 #include "sched/sched_priv.h"
 
@@ -25,6 +31,7 @@
 #define SYSCALL_MAX_NS 10000000
 #define RESEND_MIN_NS 50000
 #define IDLE_ROUNDS 50
+#define AFTER_TIMERS_NS 1000000
 
 /* ---- kicks ---- */
 
@@ -69,16 +76,30 @@ doze_before_timers(int64_t now, int64_t ns)
 	 * timer (rt__timers_plan). */
 	rt__store_rlx(&rt__sched.sysmon_when, now + ns);
 	int64_t plan = rt__timers_plan();
-	if (plan < now + ns) {
+	bool planned = plan < now + ns;
+	if (planned) {
 		ns = plan - now > SLEEP_MIN_NS ? plan - now : SLEEP_MIN_NS;
 		rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+		rt__os_precise_sleep(true);
 	}
 	bool kicked = doze(ns);
+	if (planned)
+		rt__os_precise_sleep(false);
 	rt__store_rlx(&rt__sched.sysmon_when, (int64_t)0);
 	return kicked;
 }
 
 /* ---- a round ---- */
+
+void
+rt__clock_set(int64_t now)
+{
+	uint32_t seconds = (uint32_t)(now / 1000000000);
+
+	/* It is read a million times a second: not written for nothing. */
+	if (rt__load_rlx(&rt__sched.clock) != seconds)
+		rt__store_rlx(&rt__sched.clock, seconds);
+}
 
 /* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
  * was the first time: who cannot be stopped is no reason to look often. */
@@ -180,22 +201,58 @@ sooner(int64_t a, int64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
-static void
-sleep_until_needed(void)
+/* Until when it may sleep while all Ps are idle; 0 for ever. */
+static int64_t
+next_look(int64_t now)
+{
+	int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now)), first;
+
+	if (rt__timers_first(&first) && first < RT_NEVER - AFTER_TIMERS_NS)
+		ns = sooner(ns, (first > now ? first - now : 0) + AFTER_TIMERS_NS);
+	return ns ? now + ns : 0;
+}
+
+/* Says until when it sleeps, if all Ps are idle. Who takes one has the lock as well. */
+static bool
+may_sleep(int64_t when)
 {
 	rt__lock(&rt__sched.lock);
 	bool sleep = nothing_to_watch();
-	if (sleep)
-		rt__store_rlx(&rt__sched.sysmonwait, 1u);
+	rt__store_rlx(&rt__sched.sysmonwait, (uint32_t)sleep);
+	rt__store_rlx(&rt__sched.sysmon_when, sleep ? when : 0);
 	rt__unlock(&rt__sched.lock);
-	while (sleep) {
-		int64_t now = rt__nanotime();
-		int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now));
+	return sleep;
+}
 
-		if (doze(ns ? ns : -1))
-			break;
+/*
+ * Sleeps while all Ps are idle: true if it was kicked. With timers to come, it looks by itself soon
+ * after the first: mostly all is asleep again by then, so that a wake-up by a timer need not wake
+ * sysmon, too.
+ */
+static bool
+sleep_until_needed(void)
+{
+	int64_t now = rt__nanotime(), when = next_look(now);
+	bool kicked = false;
+
+	while (!kicked && may_sleep(when)) {
+		kicked = doze(when ? when - now : -1);
+		now = rt__nanotime();
+		when = next_look(now);
 	}
+	return kicked;
+}
+
+/* With sched.lock. */
+void
+rt__sysmon_watch_again(void)
+{
+	int64_t when = rt__load_rlx(&rt__sched.sysmon_when);
+
+	if (when && when <= rt__nanotime() + AFTER_TIMERS_NS)
+		return; /* it will soon look, anyway */
 	rt__store_rlx(&rt__sched.sysmonwait, 0u);
+	rt__sysmon_kick();
 }
 
 static int64_t
@@ -232,11 +289,13 @@ rt__sysmon(void)
 		if (doze_before_timers(now, sooner(delay, trace)))
 			idle = 0;
 		if (nothing_to_watch()) {
-			sleep_until_needed();
-			idle = 0;
+			idle = sleep_until_needed() ? 0 : IDLE_ROUNDS;
+			delay = idle ? AFTER_TIMERS_NS / 2 : delay; /* nobody is in a hurry */
 		}
 		rt__start_unborn_ms();
+		rt__interrupt_round();
 		now = rt__nanotime();
+		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
 		/* What they have readied is late already. */
@@ -265,6 +324,13 @@ rt__sysmon_ensure(void)
 
 	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
+	rt__clock_set(rt__nanotime()); /* its thread comes a little late */
 	rt__new_monitor(rt__sysmon);
 	rt__preempt_stress_start();
+}
+
+bool
+rt__has_others(void)
+{
+	return rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL;
 }

@@ -46,7 +46,7 @@ union rt__timer_slot {
 void
 rt__timers_init(struct rt__timers *ts)
 {
-	*ts = (struct rt__timers){.next = RT_NEVER};
+	*ts = (struct rt__timers){.next = RT_NEVER, .second = RT_NEVER};
 }
 
 /* ---- the heap; with its lock ---- */
@@ -152,8 +152,11 @@ settle(struct rt__timers *ts)
 	while (ts->n > 0 && !ts->slots[ts->heap[0].slot].t)
 		pop(ts);
 	int64_t next = ts->n > 0 ? ts->heap[0].when : RT_NEVER;
+	int64_t second = ts->n > 1 ? ts->heap[earliest_child(ts->heap, ts->n, 0)].when : RT_NEVER;
 	if (next != ts->next)
 		rt__store_rlx(&ts->next, next);
+	if (second != ts->second)
+		rt__store_rlx(&ts->second, second);
 }
 
 static void

@@ -26,7 +26,9 @@
  */
 #include "sched/sched_priv.h"
 
-#define LATE_NS 100000
+#define LATE_NS 50000
+#define STUCK_NS (2 * RT_URGENT_EVERY_NS)
+#define BATCH_NS 250000
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
 
@@ -90,6 +92,16 @@ rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps)
 	return fired;
 }
 
+/* When the first timers are to be run: those that come close together, together. The second may be
+ * a stopped one, and then they are later for nothing, by as little. */
+static int64_t
+batch_when(const struct rt__timers *ts)
+{
+	int64_t next = rt__load_rlx(&ts->next), second = rt__load_rlx(&ts->second);
+
+	return second - next < BATCH_NS && next < RT_NEVER - BATCH_NS ? next + BATCH_NS : next;
+}
+
 struct rt__p *
 rt__timers_first(int64_t *ret_when)
 {
@@ -98,10 +110,10 @@ rt__timers_first(int64_t *ret_when)
 
 	*ret_when = RT_NEVER;
 	for (int32_t i = 0; i < ps->n; i++) {
-		int64_t next = rt__load_rlx(&ps->p[i]->timers.next);
+		int64_t when = batch_when(&ps->p[i]->timers);
 
-		if (next < *ret_when) {
-			*ret_when = next;
+		if (when < *ret_when) {
+			*ret_when = when;
 			first = ps->p[i];
 		}
 	}
@@ -129,15 +141,38 @@ rt__timers_pending(void)
 
 /* ---- sysmon's part ---- */
 
-/* When a timer of this heap is to be looked after, if its P does not. */
 static int64_t
-late_when(const struct rt__timers *ts)
+later(int64_t a, int64_t b)
 {
-	int64_t next = rt__load_rlx(&ts->next), looked = rt__load_rlx(&ts->looked);
+	return a > b ? a : b;
+}
 
-	if (next > RT_NEVER - LATE_NS)
+/* When a timer of pp is to be looked after, if pp's M does not, and may be preempted again. */
+static int64_t
+late_when(const struct rt__p *pp)
+{
+	int64_t when = batch_when(&pp->timers);
+
+	if (when > RT_NEVER - LATE_NS)
 		return RT_NEVER;
-	return (next > looked ? next : looked) + LATE_NS;
+	when = later(when, rt__load_rlx(&pp->timers.looked)) + LATE_NS;
+	return later(when, rt__load_rlx(&pp->urgent_when) + RT_URGENT_EVERY_NS);
+}
+
+/* Has the timers of pp run: by an M that steals them, by its own, or by this one, if those cannot
+ * or were asked before. */
+static bool
+help(struct rt__p *pp, int64_t now)
+{
+	bool asked = true;
+
+	if (rt__load_rlx(&rt__sched.npidle) != 0)
+		rt__wakep();
+	else
+		asked = rt__preempt_for_timers(pp, now);
+	if (asked && now - batch_when(&pp->timers) < STUCK_NS)
+		return false;
+	return rt__timers_fire(&pp->timers, rt__getm(), now, FIRE_MAX) > 0;
 }
 
 bool
@@ -147,8 +182,8 @@ rt__timers_watch(int64_t now)
 	bool fired = false;
 
 	for (int32_t i = 0; i < ps->n; i++)
-		if (late_when(&ps->p[i]->timers) <= now)
-			fired |= rt__timers_fire(&ps->p[i]->timers, rt__getm(), now, FIRE_MAX) > 0;
+		if (late_when(ps->p[i]) <= now)
+			fired |= help(ps->p[i], now);
 	return fired;
 }
 
@@ -160,7 +195,7 @@ rt__timers_plan(void)
 
 	rt__fence_seq(); /* pairs with rt__timer_start */
 	for (int32_t i = 0; i < ps->n; i++) {
-		int64_t when = late_when(&ps->p[i]->timers);
+		int64_t when = late_when(ps->p[i]);
 
 		first = when < first ? when : first;
 	}

@@ -12,8 +12,9 @@
  * together is not shown. A context that is stale all the same makes nonsense of the frames and no
  * fault: a stack stays mapped for good, and frames are read inside it only.
  *
- * Takes no lock, works on any stack. Rejected: the minutes that a goroutine has waited, which Go
- * stamps in each collection: here, each park would have to pay for the stamp.
+ * One that has waited for a minute or more says so: "[sync.WaitGroup.Wait, 3 minutes]".
+ *
+ * Takes no lock, works on any stack.
  */
 #include "sched/sched_priv.h"
 
@@ -112,6 +113,16 @@ status_text(const struct rt__g *gp, uint32_t status)
 	return status < RT_ARRAY_LEN(names) && names[status] ? names[status] : "???";
 }
 
+static int64_t
+minutes_waited(const struct rt__g *gp, uint32_t status)
+{
+	uint32_t since = rt__load_rlx(&gp->wait_since);
+
+	if ((status != RT_G_WAITING && status != RT_G_SYSCALL) || since == 0)
+		return 0;
+	return (rt__nanotime() / 1000000000 - since) / 60;
+}
+
 static void
 print_m(const struct rt__m *mp)
 {
@@ -129,8 +140,11 @@ print_header(const struct rt__g *gp, uint32_t status, bool details)
 		rt__eprintf(" gp=%p", (const void *)gp);
 		print_m(gp->m);
 	}
-	rt__eprintf(" [%s%s]:\n", status_text(gp, status),
-		    gp->locked_m ? ", locked to thread" : "");
+	rt__eprintf(" [%s", status_text(gp, status));
+	int64_t minutes = minutes_waited(gp, status);
+	if (minutes > 0)
+		rt__eprintf(", %ld minutes", minutes);
+	rt__eprintf("%s]:\n", gp->locked_m ? ", locked to thread" : "");
 }
 
 static void

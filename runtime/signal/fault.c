@@ -125,7 +125,7 @@ report_bad_address(const struct rt__event *e)
 					 : e->code == SEGV_MAPERR || e->code == SEGV_ACCERR;
 
 	if (unmapped && e->addr < NIL_PAGE)
-		panic(e, "runtime error: invalid memory address or nil pointer dereference");
+		panic(e, rt__fault_text(e->sig, e->code));
 	if (is_libc_trap(e))
 		fatal(RT_CRASH_FATAL, e,
 		      "libc found memory corrupted: a double free, an overrun, a smashed stack");
@@ -140,14 +140,11 @@ report_bad_address(const struct rt__event *e)
 	end(RT_CRASH_THROW, e);
 }
 
-static RT_NORETURN void
-report_arithmetic(const struct rt__event *e)
+bool
+rt__fault_is_panic(const struct rt__event *e, void *uc)
 {
-	if (e->code == FPE_INTDIV)
-		panic(e, "runtime error: integer divide by zero");
-	if (e->code == FPE_INTOVF)
-		panic(e, "runtime error: integer overflow");
-	panic(e, "runtime error: floating point error");
+	return !e->overflow && rt__text_of(e->pc) == RT_TEXT_USER &&
+		rt__inject_fault(uc, e->sig, e->code, e->code == SI_KERNEL ? 0 : e->addr);
 }
 
 void
@@ -164,6 +161,6 @@ rt__report_fault(const struct rt__event *e)
 	if ((!rt__getg() && !foreign) || (!null && rt__text_of(e->pc) == RT_TEXT_RT0))
 		fatal(RT_CRASH_THROW, e, "unexpected signal during runtime execution");
 	if (e->sig == SIGFPE)
-		report_arithmetic(e);
+		panic(e, rt__fault_text(e->sig, e->code));
 	report_bad_address(e);
 }

@@ -69,6 +69,10 @@ const char *rt__inlined_name(const struct rt__inlined *inlined, unsigned i,
  * and before each what was inlined there; rt0's own are left out unless all is true. `stack` bounds
  * what is read. */
 void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all);
+/* The same in two steps: the pcs of up to max frames, and printing them. */
+int rt__callers(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t *pcs,
+		int max);
+void rt__print_pcs(const uintptr_t *pcs, int n, bool is_call);
 /* One frame of those, whatever it is, of a function that has not begun. */
 void rt__print_start(uintptr_t pc);
 /* "created by NAME in goroutine N\n\tfile:line +0xOFFSET\n". */

@@ -355,6 +355,42 @@ rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack sta
 		rt__eprintf("...callers unknown...\n");
 }
 
+/* Without symbols, which may take a while to find: what the runtime calls inside itself is left
+ * out, the rest is for who prints it. */
+int
+rt__callers(const struct rt__context *from, bool is_call, struct rt__stack stack, uintptr_t *pcs,
+	    int max)
+{
+	enum rt__step step = RT_STEP_EXACT;
+	struct rt__context c = *from;
+	int n = 0;
+
+	while (n < max && (step == RT_STEP_EXACT || step == RT_STEP_GUESS)) {
+		uintptr_t pc = c.reg[RT_REG_PC], where = pc - is_call;
+
+		step = rt__unwind(&c, &is_call, stack);
+		if (rt__text_of(where) != RT_TEXT_RT0 ||
+		    rt__text_of(c.reg[RT_REG_PC]) != RT_TEXT_RT0)
+			pcs[n++] = pc;
+	}
+	return n;
+}
+
+void
+rt__print_pcs(const uintptr_t *pcs, int n, bool is_call)
+{
+	struct frames fs = {.n = 0};
+
+	rt__program_file();
+	for (int i = 0; i < n && fs.n < SHOWN; i++, is_call = true) {
+		enum rt__text caller = i + 1 < n ? rt__text_of(pcs[i + 1] - 1) : RT_TEXT_NONE;
+
+		if (is_interesting(pcs[i], is_call, caller, true))
+			fs.first[fs.n++] = (struct frame){pcs[i], is_call};
+	}
+	print_some(&fs, 0, fs.n, false);
+}
+
 void
 rt__print_creator(uintptr_t pc, uint64_t parent)
 {

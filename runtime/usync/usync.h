@@ -51,6 +51,10 @@ struct rt__node {
 	int64_t n;    /* how much of it */
 };
 
+/* ---- pool.c ---- */
+
+void rt__pools_free(void); /* rt__hooks.pools_free */
+
 /* ---- waitgroup.c ---- */
 
 void rt__wg_done(void *wg); /* rt__hooks.wg_done */

@@ -20,6 +20,8 @@ static const struct bench benches[] = {
 	{"fib", 1, fib, "one goroutine of those that compute the Nth Fibonacci number"},
 	{"parked", 1, parked, "one of N goroutines that wait, started and parked"},
 	{"mutex", 1, mutex, "one turn at a mutex that K goroutines share"},
+	{"timers", 1000, timers, "one of N goroutines that sleep 1 to K ms; the time is the CPU's"},
+	{"timeouts", 1, timeouts, "one timer set and stopped, beside K that wait"},
 	{"preempt", 1, preempt, "one of N ticks of a 5 ms nanosleep beside K hogs"},
 	{"preemptio", 1, preemptio, "one of N ticks of a 5 ms timerfd beside K hogs"},
 	{"sysread", 1, sysread, "one read(2) of a byte from /dev/zero"},

@@ -20,6 +20,7 @@ void select_n(long n, int k);
 void selready(long n, int k);
 void ring(long n, int k);
 void sieve(long n, int k);
+
 /* ---- sync.c ---- */
 void mutex(long n, int k);
 
@@ -28,5 +29,9 @@ void preempt(long n, int k);
 void preemptio(long n, int k);
 void sysread(long n, int k);
 void pipeblk(long n, int k);
+
+/* ---- timers.c ---- */
+void timers(long n, int k);
+void timeouts(long n, int k);
 
 #endif

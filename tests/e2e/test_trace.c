@@ -20,7 +20,7 @@
 	"^" COUNTS " gcwaiting=" TRUTH " nmidlelocked=[0-9]+ stopwait=[0-9]+ sysmonwait=" TRUTH "$"
 #define P_LINE                                                                                     \
 	"^  P[01]: status=[0-4] schedtick=[0-9]+ syscalltick=[0-9]+ m=" ID                         \
-	" runqsize=[0-9]+ gfreecnt=[0-9]+ timerslen=0$"
+	" runqsize=[0-9]+ gfreecnt=[0-9]+ timerslen=[0-9]+$"
 #define M_LINE                                                                                     \
 	"^  M[0-9]+: p=" ID " curg=" ID " mallocing=0 throwing=0 preemptoff= locks=[0-9]+ "        \
 	"dying=[01] spinning=" TRUTH " blocked=" TRUTH " lockedg=" ID "$"

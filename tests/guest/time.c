@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -446,6 +448,95 @@ forks(int argc, char **argv)
 	return 0;
 }
 
+/* ---- libc's sleeps ---- */
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+	ADD(ran, 1);
+}
+
+static void
+be_there(rt_wg *wg)
+{
+	rt_wg_wait(wg);
+}
+
+/* A signal for the process ends main's sleep, whoever else there is, and says how much was left. */
+static int
+signal_ends_sleep(int argc, char **argv)
+{
+	struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+	struct timespec ts = {.tv_sec = 50}, rest = {0};
+	struct sigaction sa = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+	rt_wg never = RT_WG_INIT;
+
+	rt_wg_add(&never, 1);
+	for (int i = 0; i < number(argc, argv, 0); i++)
+		rt_go(be_there, &never);
+	CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	CHECK(nanosleep(&ts, &rest) == -1 && errno == EINTR && GET(ran) == 1);
+	CHECK(rest.tv_sec >= 30 && rest.tv_sec < 50);
+	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	CHECK(sleep(50) >= 30 && GET(ran) == 2);
+	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	CHECK(rt_sleep(30 * RT_MILLISECOND) && GET(ran) == 3);
+	puts("ok");
+	return 0;
+}
+
+static void
+sleep_all_ways(rt_wg *wg)
+{
+	struct timespec ts = {.tv_nsec = 3 * MS}, at;
+	rt_time from = rt_now();
+
+	CHECK(nanosleep(&ts, NULL) == 0 && rt_now() - from >= 3 * MS);
+	CHECK(usleep(1000) == 0 && rt_now() - from >= 4 * MS);
+	CHECK(clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL) == 0 && rt_now() - from >= 7 * MS);
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += 2 * MS;
+	at.tv_sec += at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	CHECK(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == 0);
+	CHECK(rt_now() - from >= 9 * MS);
+	clock_gettime(CLOCK_REALTIME, &at);
+	CHECK(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &at, NULL) == 0);
+	ts.tv_nsec = 1000000000;
+	CHECK(nanosleep(&ts, NULL) == -1 && errno == EINVAL);
+	ts.tv_nsec = 0;
+	ts.tv_sec = -1;
+	CHECK(clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL) == EINVAL);
+	ts.tv_sec = 0;
+	CHECK(nanosleep(&ts, NULL) == 0);
+	rt_wg_done(wg);
+}
+
+/* Many sleep in libc, and take no thread for it. */
+static int
+libc_sleeps(int argc, char **argv)
+{
+	int n = number(argc, argv, 500), threads = 0;
+	rt_wg wg = RT_WG_INIT;
+	char line[256];
+	FILE *f;
+
+	rt_wg_add(&wg, n);
+	for (int i = 0; i < n; i++)
+		rt_go(sleep_all_ways, &wg);
+	usleep(1000);
+	f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof line, f))
+		sscanf(line, "Threads: %d", &threads);
+	fclose(f);
+	CHECK(threads > 0 && threads <= 20);
+	rt_wg_wait(&wg);
+	puts("ok");
+	return 0;
+}
+
 /* ---- how late ---- */
 
 /* A timer of 5 ms beside hogs: its greatest lateness in us, and that of all but a hundredth. */
@@ -494,6 +585,8 @@ static const struct guest_case cases[] = {
 	{"procs-change", procs_change},
 	{"from-threads", from_threads},
 	{"forks", forks},
+	{"signal-ends-sleep", signal_ends_sleep},
+	{"libc-sleeps", libc_sleeps},
 	{"lateness", lateness},
 };
 

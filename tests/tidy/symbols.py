@@ -16,7 +16,7 @@ REPLACED = {  # libc's names; the file that defines each says why
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
     "__syscall_cp", "syscall", "fork", "_Fork", "vfork", "__clone", "pthread_sigmask",
-    "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
+    "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "thrd_exit", "__lock", "__unlock", "__wait",
     "__block_all_sigs", "__block_app_sigs", "__restore_sigs",
 }
 ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}

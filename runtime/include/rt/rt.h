@@ -189,7 +189,7 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
  * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
- * right now. What nobody needs for a second or two goes by itself.
+ * right now, and what pools have cached. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
 
@@ -203,11 +203,6 @@ void rt_lock_os_thread(void);
 void rt_unlock_os_thread(void);
 
 /*
- * Ends the program with "panic: MESSAGE", the goroutine that did it, and exit status 2.
- */
-__attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
-
-/*
  * What a report of a crash shows from now on, as Go's debug.SetTraceback, in the words of
  * $RTTRACEBACK: "none", "single" (the goroutine that failed), "all", "system" (and the runtime's
  * own frames), "crash" (and SIGABRT, for a core file). Less than $RTTRACEBACK says is ignored.
@@ -218,5 +213,7 @@ bool rt_set_traceback(const char *level);
 #ifdef __cplusplus
 }
 #endif
+
+#include <rt/panic.h>
 
 #endif

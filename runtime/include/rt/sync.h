@@ -179,6 +179,258 @@ rt_mutex_unlock(rt_mutex *m)
 		rt__mutex_unlock_slow(m);
 }
 
+static inline bool
+rt__mutex_is_locked(const rt_mutex *m)
+{
+	return RT__LOAD(&m->rt_state) & 1;
+}
+
+/* ---- readers and writers: Go's sync.RWMutex ---- */
+
+/*
+ * Any number of readers at a time, or one writer. A writer that waits keeps new readers out, so a
+ * reader must not lock it again while it has it: if a writer comes between, both wait for ever.
+ */
+typedef struct rt_rwmutex {
+	rt_mutex rt_writers;
+	uint32_t rt_state, rt_unused;
+	void *rt_readers, *rt_writer;
+} rt_rwmutex;
+
+#define RT_RWMUTEX_INIT                                                                            \
+	{                                                                                          \
+		RT_MUTEX_INIT, 0, 0, NULL, NULL                                                    \
+	}
+
+bool rt__rwmutex_rlock_slow(rt_rwmutex *rw, const rt_wait_options *o);
+void rt__rwmutex_runlock_slow(rt_rwmutex *rw);
+
+/* True: the caller may read. Never waits. */
+static inline RT__CHECKED bool
+rt_rwmutex_tryrlock(rt_rwmutex *rw)
+{
+	uint32_t rt_state;
+
+	while (((rt_state = RT__LOAD(&rw->rt_state)) & 1) == 0)
+		if (RT__CAS_ACQ(&rw->rt_state, rt_state, rt_state + 16))
+			return true;
+	return false;
+}
+
+/* bool rt_rwmutex_rlock(rt_rwmutex *rw, options...): waits until the caller may read. */
+#define rt_rwmutex_rlock(rw, ...) RT__WAIT(rt_rwmutex_rlock, rt__rwmutex_rlock, rw, ##__VA_ARGS__)
+
+static inline bool(rt_rwmutex_rlock)(rt_rwmutex *rw)
+{
+	return rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, NULL);
+}
+
+static inline RT__CHECKED bool
+rt__rwmutex_rlock(rt_rwmutex *rw, const rt_wait_options *o)
+{
+	return rt_rwmutex_tryrlock(rw) || rt__rwmutex_rlock_slow(rw, o);
+}
+
+/* Ends one reading. Without one: "fatal error: sync: RUnlock of unlocked RWMutex". */
+static inline void
+rt_rwmutex_runlock(rt_rwmutex *rw)
+{
+	uint32_t rt_state = RT__LOAD(&rw->rt_state);
+
+	if (rt_state < 16 || (rt_state & 1) || !RT__CAS_REL(&rw->rt_state, rt_state, rt_state - 16))
+		rt__rwmutex_runlock_slow(rw);
+}
+
+/* bool rt_rwmutex_lock(rt_rwmutex *rw, options...): waits until the caller may write. One that
+ * gives up lets the readers in again that it has kept out. */
+#define rt_rwmutex_lock(rw, ...) RT__WAIT(rt_rwmutex_lock, rt__rwmutex_lock, rw, ##__VA_ARGS__)
+bool(rt_rwmutex_lock)(rt_rwmutex *rw);
+RT__CHECKED bool rt__rwmutex_lock(rt_rwmutex *rw, const rt_wait_options *o);
+
+/* True: the caller may write. Never waits. */
+RT__CHECKED bool rt_rwmutex_trylock(rt_rwmutex *rw);
+
+/* Ends the writing. Without one: "fatal error: sync: Unlock of unlocked RWMutex". */
+void rt_rwmutex_unlock(rt_rwmutex *rw);
+
+/* ---- condition variables: Go's sync.Cond ---- */
+
+/*
+ * Goroutines wait for something that a mutex protects:
+ *
+ *	rt_mutex_lock(&m);
+ *	while (queue_is_empty(&q))
+ *		rt_cond_wait(&more, &m);
+ *	...
+ *	rt_mutex_unlock(&m);
+ *
+ * The mutex is named at each wait, as in POSIX. A copy of one that was used panics: "sync.Cond is
+ * copied".
+ */
+typedef struct rt_cond {
+	uint32_t rt_state, rt_unused;
+	void *rt_waiters;
+	const void *rt_self;
+} rt_cond;
+
+#define RT_COND_INIT                                                                               \
+	{                                                                                          \
+		0, 0, NULL, NULL                                                                   \
+	}
+
+/*
+ * bool rt_cond_wait(rt_cond *c, rt_mutex *m, options...): unlocks m, waits until signal or
+ * broadcast has picked the caller, and locks m again; one that came after the unlock is not missed.
+ * Nothing else wakes it, but others may have m first: hence the loop above. m is locked when it
+ * returns, in any case; for that, it waits as long as it takes, whatever the options say.
+ */
+#define rt_cond_wait(c, m, ...) rt__cond_wait((c), (m), RT__WAIT_OPTIONS(__VA_ARGS__))
+bool rt__cond_wait(rt_cond *c, rt_mutex *m, const rt_wait_options *o);
+
+/* Wakes the one that has waited longest, if there is one; all of them. m may be locked or not. */
+void rt_cond_signal(rt_cond *c);
+void rt_cond_broadcast(rt_cond *c);
+
+/* ---- semaphores: golang.org/x/sync/semaphore ---- */
+
+/*
+ * So much of something, which is taken and given back. First come, first served: while one waits
+ * for much, those behind it who want little wait as well.
+ *
+ *	rt_sem slots = RT_SEM_INIT(8);
+ */
+typedef struct rt_sem {
+	int64_t rt_size;
+	uint64_t rt_state;
+	void *rt_waiters;
+} rt_sem;
+
+#define RT_SEM_INIT(size)                                                                          \
+	{                                                                                          \
+		(size), (uint64_t)(size) << 2, NULL                                                \
+	}
+
+/* bool rt_sem_acquire(rt_sem *s, int64_t n, options...): waits until n are left, and takes them.
+ * Besides what options bring, EINVAL: n is negative, or more than there will ever be. */
+#define rt_sem_acquire(s, n, ...) rt__sem_acquire((s), (n), RT__WAIT_OPTIONS(__VA_ARGS__))
+bool rt__sem_acquire(rt_sem *s, int64_t n, const rt_wait_options *o);
+
+/* True: they are the caller's. Never waits. */
+RT__CHECKED bool rt_sem_tryacquire(rt_sem *s, int64_t n);
+
+/* Gives n back. More than are taken: a panic, "semaphore: released more than held". */
+void rt_sem_release(rt_sem *s, int64_t n);
+
+/* ---- once: Go's sync.Once ---- */
+
+typedef struct rt_once {
+	uint32_t rt_done, rt_unused;
+	rt_mutex rt_mutex;
+} rt_once;
+
+#define RT_ONCE_INIT                                                                               \
+	{                                                                                          \
+		0, 0, RT_MUTEX_INIT                                                                \
+	}
+
+/*
+ * rt_once_do(once, fn, args...): calls fn(args...), unless somebody has for the same `once`. When
+ * it returns, fn has, whoever has called it: others wait for that. The arguments are evaluated by
+ * who calls fn only. If fn panics or ends its goroutine, that was the once: nobody calls it again.
+ * If it does the same once, it waits for itself.
+ */
+#define rt_once_do(once, fn, ...)                                                                  \
+	__extension__({                                                                            \
+		rt_once *rt_once_ = (once);                                                        \
+		if (!RT__LOAD_ACQ(&rt_once_->rt_done) && rt__once_begin(rt_once_)) {               \
+			rt_defer(rt__once_end, rt_once_);                                          \
+			(void)(fn)(__VA_ARGS__);                                                   \
+		}                                                                                  \
+		(void)0;                                                                           \
+	})
+
+bool rt__once_begin(rt_once *once);
+void rt__once_end(rt_once *once);
+
+/* ---- doing a thing once for all who ask: golang.org/x/sync/singleflight ---- */
+
+/*
+ * While one goroutine computes what a key stands for, others who want the same wait for its result
+ * instead of computing it, too:
+ *
+ *	rt_flight r;
+ *	rt_singleflight_do(&lookups, host, look_up, host, &r);
+ *	struct address *a = r.result;
+ */
+typedef struct rt_singleflight {
+	uint32_t rt_state, rt_unused;
+	void *rt_flights;
+} rt_singleflight;
+
+#define RT_SINGLEFLIGHT_INIT                                                                       \
+	{                                                                                          \
+		0, 0, NULL                                                                         \
+	}
+
+typedef struct rt_flight {
+	void *result; /* of fn */
+	bool shared;  /* others have it, too */
+} rt_flight;
+
+/*
+ * bool rt_singleflight_do(rt_singleflight *g, const char *key, void *(*fn)(void *), void *arg,
+ * rt_flight *ret, options...): calls fn(arg), or, if a call for the key is under way, waits for
+ * what that returns. Options are for the wait; the call itself is not cut short. Whose the result
+ * is, and when it may be freed, is up to those who share it. If fn panics or ends its goroutine,
+ * one of those who wait calls it. The key need not outlive the call.
+ */
+#define rt_singleflight_do(g, key, fn, arg, ret, ...)                                              \
+	rt__singleflight_do((g), (key), (fn), (arg), (ret), RT__WAIT_OPTIONS(__VA_ARGS__))
+bool rt__singleflight_do(rt_singleflight *g, const char *key, void *(*fn)(void *), void *arg,
+			 rt_flight *ret, const rt_wait_options *o);
+
+/* Who asks for the key from now on does not wait for a call that is under way. */
+void rt_singleflight_forget(rt_singleflight *g, const char *key);
+
+/* ---- pools: Go's sync.Pool ---- */
+
+/*
+ * Things that are costly to make and used for a short time: buffers, encoders.
+ *
+ *	static rt_pool buffers = RT_POOL_INIT(new_buffer, free);
+ *
+ *	char *b = rt_pool_get(&buffers);
+ *	...
+ *	rt_pool_put(&buffers, b);
+ *
+ * Each processor has a cache of its own, of up to 58 items; what does not fit is freed at once.
+ *Half of what nobody has used for a second is freed while the pool is in use; all of what is
+ *cached, by rt_free_os_memory and rt_pool_drain. An item that was put in may not come back at all.
+ */
+typedef struct rt_pool {
+	void *(*rt_new)(void);
+	void (*rt_free)(void *item);
+	void *rt_caches;
+	struct rt_pool *rt_next;
+} rt_pool;
+
+/* new_fn makes an item: NULL, and rt_pool_get returns NULL when there is none. free_fn gets rid of
+ * one: NULL, and they are just dropped, and rt_free_os_memory leaves the pool alone. */
+#define RT_POOL_INIT(new_fn, free_fn)                                                              \
+	{                                                                                          \
+		(new_fn), (free_fn), NULL, NULL                                                    \
+	}
+
+/* An item, whose contents are as they were put in, or as new_fn has made them. */
+void *rt_pool_get(rt_pool *p);
+
+/* The item is the pool's from now on. NULL is nothing. */
+void rt_pool_put(rt_pool *p, void *item);
+
+/* Frees all that is cached. A pool whose memory is to be used for something else ends with this:
+ * nobody may use it meanwhile. After it, the pool is as new. */
+void rt_pool_drain(rt_pool *p);
+
 #ifdef __cplusplus
 }
 #endif
