@@ -22,10 +22,10 @@
  * for them is in vain: the futex costs them more than all else they do, and the thief takes their
  * cache lines. So an M that was woken in vain becomes the lookout: it naps, and looks every so
  * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
- * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it ready only: others
- * that wake somebody may do so for work that is elsewhere. Who takes the lookout for
- * something else wakes an M as if for its own work; when it has looked long enough, it stops being
- * the lookout, fence, and looks a last time, as any idler.
+ * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it
+ * ready only: others that wake somebody may do so for work that is elsewhere. Who takes the lookout
+ * for something else wakes an M in its place. When it has looked long enough, it stops being the
+ * lookout, fence, and looks a last time, as any idler.
  *
  * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
  * first is due (timers.c).
@@ -345,8 +345,8 @@ is_alone(const struct rt__p *pp)
 	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
 }
 
-/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere else,
- * or NULL. */
+/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere
+ * else, or NULL. */
 static bool
 want_wake(const struct rt__p *pp)
 {

@@ -119,7 +119,8 @@ proctype waiter()
 	woken; /* it cannot be before g0 has released a lock */
 	dequeue(A);
 	dequeue(B);
-	assert(winner != NONE && (winner == A || sent) && (sent -> value == winner + 1 : closed[A]));
+	assert(winner != NONE && (winner == A || sent));
+	assert(sent -> value == winner + 1 : closed[A]);
 	frame = false;
 	left = true;
 done:
