@@ -379,6 +379,18 @@ rt__crash_init(void)
 }
 
 void
+rt__fatal_here(const char *msg)
+{
+	struct report r = {
+		RT_CRASH_FATAL, rt__crash_begin(), 0, NULL, {.gp = rt__getg(), .is_call = true}};
+
+	if (r.first)
+		rt__format(text, sizeof text, "fatal error: %s", msg);
+	rt__context_here(&r.at.context);
+	report(&r);
+}
+
+void
 rt__fatal(const char *msg)
 {
 	if (rt__crash_begin())

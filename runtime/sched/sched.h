@@ -283,6 +283,8 @@ const char *rt__fault_text(int sig, int code);
 bool rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr);
 /* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
 RT_NORETURN void rt__fatal(const char *msg);
+/* The same for what the caller has done, on its own stack: its goroutine is the first. */
+RT_NORETURN void rt__fatal_here(const char *msg);
 /* "SIGABRT: abort", where it happened, and death by that signal. */
 RT_NORETURN void rt__crash_abort(void);
 /* From now on, there is an M to report on: throws show goroutines, too. */

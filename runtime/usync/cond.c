@@ -65,7 +65,7 @@ rt__cond_wait(rt_cond *c, rt_mutex *m, const rt_wait_options *o)
 
 	check_copy(c);
 	if (!rt__mutex_is_locked(m))
-		rt__fatal("sync: unlock of unlocked mutex");
+		rt__fatal_here("sync: unlock of unlocked mutex");
 	rt__waiter_init(&a.w);
 	rt__node_init(&a.node, &a.w, o == NULL);
 	rt__bit_lock(&c->rt_state, QLOCK);

@@ -191,24 +191,26 @@ spin(struct lock_wait *a, uint32_t s)
 
 /* What it is after the caller's step: WOKEN was its own, and has done its service. */
 static uint32_t
-without_woken(const struct lock_wait *a, uint32_t s)
+without_woken(uint32_t s, bool ours)
 {
-	return a->awoke ? s & ~WOKEN : s;
+	return ours ? s & ~WOKEN : s;
 }
 
-/* Somebody has it. Out of line, since most who come here find that he has let go. */
+/* Somebody has it. Out of line, since most who come here find that he has let go. Its name keeps it
+ * out of reports: the call that a program knows is inline. */
 static RT_NOINLINE bool
-lock_contended(rt_mutex *m, const rt_wait_options *o)
+rt__mutex_contend(rt_mutex *m, const rt_wait_options *o)
 {
 	struct lock_wait a; /* large: set as needed */
 	int spins = 0;
 
 	a.m = m;
 	a.since = 0;
-	a.awoke = a.starving = false;
+	a.awoke = false;
+	a.starving = false;
 	for (;;) {
 		uint32_t s = rt__load_rlx(&m->rt_state);
-		uint32_t next = without_woken(&a, s);
+		uint32_t next = without_woken(s, a.awoke);
 
 		if (!(s & (LOCKED | STARVING))) {
 			/* acq: pairs with the release of unlocking. */
@@ -246,9 +248,9 @@ rt__mutex_lock_slow(rt_mutex *m, const rt_wait_options *o)
 	uint32_t s;
 
 	while (!((s = rt__load_rlx(&m->rt_state)) & (LOCKED | STARVING)))
-		if (rt__cas_acq(&m->rt_state, s, s | LOCKED)) /* as in lock_contended */
+		if (rt__cas_acq(&m->rt_state, s, s | LOCKED)) /* as in rt__mutex_contend */
 			return true;
-	return lock_contended(m, o);
+	return rt__mutex_contend(m, o);
 }
 
 /* ---- unlock ---- */
@@ -267,7 +269,7 @@ rt__mutex_release(rt_mutex *m)
 		uint32_t s = rt__load_rlx(&m->rt_state);
 
 		if (rt__unlikely(!(s & LOCKED)))
-			rt__fatal("sync: unlock of unlocked mutex");
+			rt__fatal_here("sync: unlock of unlocked mutex");
 		if ((s & QLOCK) || !wants_wake(s)) {
 			/* rel: what was done, for who locks it next, or settles. */
 			if (rt__cas_rel(&m->rt_state, s, s & ~LOCKED))

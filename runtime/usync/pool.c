@@ -33,7 +33,7 @@ struct cache {
 	int64_t since;
 	void *item[KEEP];
 };
-_Static_assert(sizeof(struct cache) == 8 * RT_CACHE_LINE, "a cache is eight lines");
+_Static_assert(sizeof(struct cache) == 8ul * RT_CACHE_LINE, "a cache is eight lines");
 
 struct caches {
 	struct caches *next; /* free ones */

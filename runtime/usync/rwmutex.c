@@ -143,7 +143,7 @@ rt__rwmutex_runlock_slow(rt_rwmutex *rw)
 		uint32_t next = s - READER;
 
 		if (rt__unlikely(!has_readers(s)))
-			rt__fatal("sync: RUnlock of unlocked RWMutex");
+			rt__fatal_here("sync: RUnlock of unlocked RWMutex");
 		if (!(s & WWAIT) || (s & QLOCK) || has_readers(next)) {
 			/* rel: what was read is read before a writer changes it. */
 			if (rt__cas_rel(&rw->rt_state, s, next))
@@ -220,6 +220,7 @@ rt__rwmutex_lock(rt_rwmutex *rw, const rt_wait_options *o)
 	if (announce(rw))
 		return true;
 	prepare(&a, rw, o);
+	/* cppcheck-suppress autoVariables; it is taken back */
 	rw->rt_writer = &a.node;
 	int err = rt__wait(&a.w, unlock_queue, &a, o, RT_WAIT_RWMUTEX_WRITE);
 	if (err == 0)
@@ -251,7 +252,7 @@ void
 rt_rwmutex_unlock(rt_rwmutex *rw)
 {
 	if ((rt__load_rlx(&rw->rt_state) & (WRITER | WWAIT)) != WRITER)
-		rt__fatal("sync: Unlock of unlocked RWMutex");
+		rt__fatal_here("sync: Unlock of unlocked RWMutex");
 	bool yield = rt__mutex_release(&rw->rt_writers);
 	let_go(rw);
 	if (yield)

@@ -93,7 +93,7 @@ fly(struct flight *f, struct flight **at, void *(*fn)(void *), void *arg)
 	f->next = NULL;
 	*at = f;
 	unlock(f->group);
-	rt_defer(land, f);
+	rt_defer(land, f); /* NOLINT(bugprone-sizeof-expression): it may be any type */
 	f->result = fn(arg);
 	f->landed = true;
 }
@@ -108,6 +108,7 @@ wait_for(struct flight *f, struct flight_wait *a, const rt_wait_options *o)
 	a->group = g;
 	rt__waiter_init(&a->w);
 	rt__node_init(&a->node, &a->w, o == NULL);
+	a->node.granted = false;
 	rt__queue_push_back(&f->waiters, &a->node);
 	int err = rt__wait(&a->w, unlock_group, a, o, RT_WAIT_WAITGROUP);
 	if (err != 0) {

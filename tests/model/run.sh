@@ -112,6 +112,18 @@ lock)
 	bad -DNOTE -DSLEEP_UNCHECKED # the kernel does not compare
 	bad -DNOTE -DCLEAR_LATE      # clears a note that may have fired again
 	;;
+mutex)
+	good -DNT=3 -DROUNDS=1 -DTIMED=1
+	good -DNT=3 -DROUNDS=2 -DTIMED=0
+	good -DNT=2 -DROUNDS=3 -DTIMED=2
+	bad -DROUNDS=1 -DSETTLE_BLIND   # who has the queue does not look again
+	bad -DROUNDS=1 -DLEAVE_BLIND    # nor does who gives up
+	bad -DROUNDS=1 -DRELEASE_FIRST  # unlocks, then looks for whom to wake: it may be freed
+	bad -DROUNDS=1 -DWAKE_FIRST     # wakes, then lets go of the queue
+	bad -DROUNDS=2 -DKEEP_WOKEN     # who queues up again is still taken for awake
+	bad -DROUNDS=1 -DWAKE_UNCLAIMED # wakes who has given up
+	bad -DROUNDS=2 -DKEEP_STARVING  # the last to give up leaves it starving
+	;;
 *)
 	echo "run.sh: no such model: $model" >&2
 	exit 1
