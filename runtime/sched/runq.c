@@ -67,7 +67,8 @@ rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow)
 
 /* Takes victim's next slot, if there is nothing else. A goroutine that was just made ready is
  * likely to be run by its own P within a microsecond, and moving it would only cost: give it time
- * to. Two that keep waking each other are both there half of the time, so we look more than once. */
+ * to. Two that keep waking each other are both there half of the time, so we look more than once.
+ */
 static uint32_t
 grab_next(struct rt__runq *q, struct rt__runq *victim, uint32_t to)
 {

@@ -4,8 +4,8 @@
  *
  * The word is L(ocked), W(oken), S(tarving), Q(lock) and `count`; each step of the code that is one
  * compare-and-swap is one step here, with the condition under which it succeeds. Who waits may give
- * up at any time (TIMED of them); whether it has starved is drawn. The last user to unlock frees the
- * mutex at once, as a program may: from then on nobody may touch it.
+ * up at any time (TIMED of them); whether it has starved is drawn. The last user to unlock frees
+ * the mutex at once, as a program may: from then on nobody may touch it.
  *
  * Not here: the order of memory (all of it is read-modify-writes of one word), how long anybody
  * spins, and the fast ways, whose steps are those of the slow ones.

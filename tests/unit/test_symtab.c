@@ -582,7 +582,8 @@ Test(inlined, own)
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
 	struct rt__dwarf debug = debug_of(&elf);
 	rt__inlined_find(&debug, 4096, addrs, 3, in);
-	cr_assert(in[0].n == 2 && in[1].n == 0 && in[2].n == 1, "%u %u %u", in[0].n, in[1].n, in[2].n);
+	cr_assert(in[0].n == 2 && in[1].n == 0 && in[2].n == 1, "%u %u %u", in[0].n, in[1].n,
+		  in[2].n);
 	cr_assert_str_eq(rt__inlined_at(&debug, &in[0], 0, &call), "inlined_middle");
 	cr_assert(call.file && strstr(call.file, "test_symtab.c"));
 	int outer = call.line;
