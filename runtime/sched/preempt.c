@@ -23,7 +23,9 @@
  *      safe side: a word left behind by an earlier call may look like one. Then the frames are
  *      unwound, and only an unwinding that is exact to the outermost frame, and meets no libc,
  *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
- *      megabytes, the answer is "not now" at first.
+ *      megabytes, the answer is "not now" at first. The few functions of libc that call back and hold
+ *      no lock, as qsort does, rt0.ld has put first in libc's text: the words begin behind them, and a
+ *      comparator can be stopped. libc has no unwind tables, so there the fast way has to do.
  *    Frames of the runtime above user code hold nothing: it calls the program's functions from
  *    the outside only (a goroutine's start, main, initializers, exit, what is deferred).
  *
@@ -43,9 +45,9 @@
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
  * in a millisecond, so that those who are late cannot starve the others.
  *
- * Rejected: compiled-in checks (not ours to compile); a table of libc functions that call back
- * (qsort, fopencookie, ...), which each libc would have to be searched for; timer_create for each
- * thread, which costs a timer interrupt per slice when nobody waits.
+ * Rejected: compiled-in checks (not ours to compile); a table of the locks that each function of
+ * libc holds as it calls back; timer_create for each thread, which costs a timer interrupt per
+ * slice when nobody waits.
  */
 #include <signal.h>
 
@@ -150,7 +152,7 @@ has_mask(const struct rt__m *mp, const struct rt__ucontext *uc)
 	return ((uc->sigmask ^ mp->sigmask) & ~RT_SIGSET_LIBC) == 0;
 }
 
-extern const char rt__text_libc[] __attribute__((visibility("hidden")));
+extern const char rt__text_libc_pure_end[] __attribute__((visibility("hidden")));
 extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 
 /* A word in libc's text is looked at more closely: system calls leave the pc in rcx, whence it
@@ -158,7 +160,7 @@ extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 static bool
 libc_word_above(uintptr_t sp, uintptr_t top)
 {
-	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc,
+	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc_pure_end,
 				      .hi = (uintptr_t)rt__text_libc_end};
 	uintptr_t target;
 	int left = RETURNS_MAX;

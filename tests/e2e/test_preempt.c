@@ -193,6 +193,7 @@ Test(preempt, no_call_is_interrupted, .timeout = 120)
 Test(preempt, comparator_of_qsort, .timeout = 120)
 {
 	everywhere("preempt_libc", "comparator", NULL);
+	everywhere("preempt_libc", "comparator-spins", NULL);
 }
 
 Test(preempt, callback_of_a_file, .timeout = 200)
