@@ -112,6 +112,13 @@ lock)
 	bad -DNOTE -DSLEEP_UNCHECKED # the kernel does not compare
 	bad -DNOTE -DCLEAR_LATE      # clears a note that may have fired again
 	;;
+timer)
+	good -DSETS=3
+	good -DSETS=3 -DGIVES_UP
+	bad -DSETS=3 -DFIRING_ALONE # try_stop asks only whether the function runs
+	bad -DGIVES_UP -DNO_SETTLE  # freed while the engine has it
+	bad -DNO_REQUEUE            # set anew while the function is about to run
+	;;
 *)
 	echo "run.sh: no such model: $model" >&2
 	exit 1
