@@ -4,9 +4,9 @@
  * finds it due (runtime/time/timer.c). The heap's lock is a step; the timer's lock is not. What is
  * shown: no set is lost, so the waiter wakes, and nobody looks at a timer that was freed.
  *
- * SETS: how often it is set. GIVES_UP: the waiter has a deadline. Mutations: FIRING_ALONE (try_stop asks only whether the function runs,
- * not whether it has removed the timer), NO_SETTLE (frees without waiting for the engine),
- * NO_REQUEUE (the function does not look whether it was set anew).
+ * SETS: how often it is set. GIVES_UP: the waiter has a deadline. Mutations: FIRING_ALONE (try_stop
+ * asks only whether the function runs, not whether it has removed the timer), NO_SETTLE (freed
+ * without waiting for the engine), NO_REQUEUE (the function does not look whether it was set anew).
  */
 #ifndef SETS
 #define SETS 2
