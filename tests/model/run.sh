@@ -149,6 +149,13 @@ mutex)
 	bad -DROUNDS=1 -DWAKE_UNCLAIMED # wakes who has given up
 	bad -DROUNDS=2 -DKEEP_STARVING  # the last to give up leaves it starving
 	;;
+timer)
+	good -DSETS=3
+	good -DSETS=3 -DGIVES_UP
+	bad -DSETS=3 -DFIRING_ALONE # try_stop asks only whether the function runs
+	bad -DGIVES_UP -DNO_SETTLE  # freed while the engine has it
+	bad -DNO_REQUEUE            # set anew while the function is about to run
+	;;
 *)
 	echo "run.sh: no such model: $model" >&2
 	exit 1
