@@ -22,6 +22,14 @@ search() {
 		./pan -m200000 -w22 >out 2>&1
 }
 
+# The same with a bit for each state in place of the state: a search may miss those that share all
+# their bits with others, which with a hash factor over 100 are less than one in a thousand.
+search_bits() {
+	spin -a "$@" "$here/$model.pml" >out 2>&1 &&
+		${CC:-cc} -O2 -w -DSAFETY -DBITSTATE -DVECTORSZ=1024 -o pan pan.c >>out 2>&1 &&
+		./pan -m200000 -w31 >out 2>&1
+}
+
 verdict() { # WORD EXPECTATION DEFINES...
 	printf '%s  %s: %s\n' "$@"
 	if [ "$1" = FAIL ]; then
@@ -35,6 +43,17 @@ good() {
 	search "$@"
 	if grep -q 'errors: 0$' out && ! grep -q 'Search not completed\|too small' out; then
 		verdict ok 'holds' "$*"
+	else
+		verdict FAIL 'should hold' "$*"
+	fi
+}
+
+# Too large for that: no error among nearly all states.
+nearly() {
+	search_bits "$@"
+	if grep -q 'errors: 0$' out && ! grep -q 'Search not completed\|too small' out &&
+		grep -q 'hash factor: [1-9][0-9][0-9]' out; then
+		verdict ok 'holds, nearly everywhere' "$*"
 	else
 		verdict FAIL 'should hold' "$*"
 	fi
@@ -103,6 +122,9 @@ select)
 	;;
 retake)
 	good -DNP=1 -DNG=2 -DNM=3 -DCALLS=2
+	nearly -DNP=2 -DNG=2 -DNM=3 -DCALLS=1 -DBRIEF
+	bad -DNP=2 -DNG=2 -DNM=3 -DCALLS=1 -DBRIEF -DEXIT_IN_TWO
+	bad -DNP=2 -DNG=2 -DNM=3 -DCALLS=1 -DBRIEF -DQUEUE_IN_TWO
 	bad -DCLEAR_LATE    # clears P.m after the P is up for grabs
 	bad -DEXIT_IN_TWO   # exitsyscall loads the status, then stores
 	bad -DRETAKE_IN_TWO # and so does sysmon
