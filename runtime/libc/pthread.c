@@ -2,7 +2,8 @@
 /*
  * pthread_create and pthread_exit by the program. musl's links the new thread into the list of its
  * creator's struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own.
- * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one (clone.c).
+ * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one
+ * (clone.c).
  *
  * It has a stack for signal handlers, so that the overflow of its own is reported; where there is
  * no memory for that, it goes without.

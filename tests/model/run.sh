@@ -115,7 +115,7 @@ select)
 	good
 	bad -DNO_CLAIM      # looks whether the waiter is claimed, then claims it
 	bad -DNO_LEAVING    # does not count who was thrown out of a queue
-	bad -DLOOK_UNLOCKED # looks without the lock whether that was so: then it is counted for ever
+	bad -DLOOK_UNLOCKED # looks without the lock whether that was so: it is counted for ever
 	bad -DLOOK_BEHIND   # g0 looks at the frame after the last unlock
 	bad -DLOCK_AS_GIVEN # locks in the order of the cases
 	bad -DFREE_AT_ONCE  # frees a channel that a select is about to leave

@@ -206,10 +206,10 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
- * stacks of all goroutines that have ended, but for the last one on each thread, and what pools have
- * cached. It waits until each that runs right now can be stopped for a moment, for those in libc
- * until that call is over, so do not call it casually. What nobody needs for a second or two goes by
- * itself.
+ * stacks of all goroutines that have ended, but for the last one on each thread, and what pools
+ * have cached. It waits until each that runs right now can be stopped for a moment, for those in
+ * libc until that call is over, so do not call it casually. What nobody needs for a second or two
+ * goes by itself.
  */
 void rt_free_os_memory(void);
 
