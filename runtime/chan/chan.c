@@ -161,6 +161,7 @@ wait_on(struct rt__chan *c, struct rt__waitq *q, void *elem, enum rt__wait_reaso
 		rt__waitq_push(q, &sg);
 		rt__park(unlock_chan, c, reason);
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): who wakes us writes it */
 	return sg.ok;
 }
 

@@ -52,7 +52,7 @@ struct select {
 	uint32_t enrolled;       /* cases below this index, if passive, are enrolled */
 	uint16_t *order;         /* indices of cases on channels, as these are locked */
 	union node *nodes;       /* by index of the case */
-	rt_wait_options options; /* the earliest deadline; a context */
+	rt_wait_options options; /* the earliest deadline */
 	struct rt__waiter waiter;
 };
 
@@ -430,7 +430,7 @@ wait_for_one(struct select *s, bool *ok)
 	const union node *winner = s->waiter.winner;
 	int i = (int)(winner - s->nodes);
 	if (on_channel(&s->cases[i]))
-		*ok = winner->sudog.ok;
+		*ok = winner->sudog.ok; /* NOLINT(clang-analyzer-core.NullDereference): set by it */
 	return i;
 }
 
@@ -472,8 +472,10 @@ select_slowly(struct select *s, int otherwise)
 {
 	_Alignas(union node) char frame[FRAME_CASES * CASE_MEMORY];
 
-	if (s->n <= FRAME_CASES)
+	if (s->n <= FRAME_CASES) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): *s goes as well */
 		return select_in(s, frame, otherwise);
+	}
 	void *memory = malloc(s->n * CASE_MEMORY);
 	if (!memory)
 		rt__out_of_memory("a select", s->n * CASE_MEMORY);
