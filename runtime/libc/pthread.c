@@ -15,6 +15,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "sched/sched.h"
 
 int __pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -37,6 +38,7 @@ static void
 foreign_ended(void *unused)
 {
 	(void)unused;
+	rt__cache_leave();
 	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
 		rt__check_deadlock();
 }

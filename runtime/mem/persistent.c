@@ -3,9 +3,8 @@
  * A bump allocator for what is never freed. Its first block is in .bss, big enough for the
  * tables of a small machine, so that starting a small program maps nothing; more comes by mmap.
  */
+#include "mem/heap.h"
 #include "mem/mem.h"
-#include "os/os.h"
-#include "sync/sync.h"
 
 #define FIRST_BLOCK (8u << 10)
 #define NEXT_BLOCK (256u << 10)
@@ -18,7 +17,7 @@ static struct {
 } persistent;
 
 void
-rt__mallocinit(void)
+rt__persistent_init(void)
 {
 	persistent.at = (uintptr_t)first_block;
 	persistent.end = persistent.at + sizeof first_block;

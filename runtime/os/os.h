@@ -140,17 +140,28 @@ void rt__futex_wake(uint32_t *addr, int count);
 /* Reserves zeroed memory, committed by touch and not counted against overcommit where the kernel
  * allows. The address is a multiple of a page. Returns NULL when there is none. */
 void *rt__os_reserve(size_t size);
-/* The same for one large stack: the kernel keeps a gap of 1 MiB below it free of other mappings
- * (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
+/* Addresses without access, which count against no limit but that of addresses. */
+void *rt__os_reserve_none(size_t size);
+/* Makes whole pages of such a range usable: false if the kernel refuses. */
+bool rt__os_commit(void *p, size_t size);
+/* Moves the pages of one such range to another one of the same size, and leaves zeros behind: false
+ * if the kernel cannot, and nothing has changed. */
+bool rt__os_move(void *from, void *to, size_t size);
+/* As rt__os_reserve, for one large stack: the kernel keeps a gap of 1 MiB below it free of other
+ * mappings (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
 void *rt__os_reserve_stack(size_t size);
 /* RLIMIT_AS or RLIMIT_STACK in bytes, SIZE_MAX without one. */
 size_t rt__os_address_limit(void);
 size_t rt__os_stack_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
+/* Asks for huge pages in a range. */
+void rt__os_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
  * mprotect where the kernel has not got it: then -ENOMEM means too many mappings. */
 int rt__os_guard(void *p, size_t size);
+/* Makes them usable again. */
+void rt__os_unguard(void *p, size_t size);
 /* What the calls below take many of: the kernel's struct iovec. */
 struct rt__range {
 	void *p;

@@ -14,6 +14,7 @@ rt__acquirep(struct rt__p *pp)
 	if (mp->p || pp->m)
 		rt__throw("acquirep: already in use");
 	mp->p = pp;
+	mp->cache = pp->cache;
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
@@ -32,6 +33,7 @@ rt__releasep(void)
 	if (!pp || pp->m != mp)
 		rt__throw("releasep: invalid p state");
 	mp->p = NULL;
+	mp->cache = &rt__cache_none;
 	pp->m = NULL;
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 	return pp;
@@ -88,17 +90,20 @@ rt__pidle_get_for_work(void)
 /* ---- procresize ---- */
 
 /* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
- * calls, an mcache, timers) is set up here. */
+ * calls, timers) is set up here. */
 static void
 p_init(struct rt__p *pp, int32_t id)
 {
 	pp->id = id;
 	pp->preempt = false;
+	if (!pp->cache)
+		pp->cache = &rt__cache_none;
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }
 
 /* A P that goes: its goroutines to the head of the global queue, in order; its free Gs to the
- * global list. The struct stays, since an M without a P may still look at it. */
+ * global list, and its free blocks to central. The struct stays, since an M without a P may still
+ * look at it. */
 static void
 p_destroy(struct rt__p *pp)
 {
@@ -114,6 +119,7 @@ p_destroy(struct rt__p *pp)
 		q->next = NULL;
 	}
 	rt__gfpurge(pp);
+	rt__cache_flush(pp->cache);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_DEAD);
 }
 
@@ -175,6 +181,7 @@ choose_own_p(int32_t n)
 	if (mp->p) {
 		mp->p->m = NULL;
 		mp->p = NULL;
+		mp->cache = &rt__cache_none;
 	}
 	rt__sched.all_ps[0]->m = NULL;
 	rt__acquirep(rt__sched.all_ps[0]);
