@@ -10,21 +10,40 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-struct rt__cache rt__cache_none;
+static void *none[1];
 
+struct rt__cache rt__cache_none = {
+	.bins = {[0 ... RT_CLASS_END - 1] = {none, none}},
+};
+
+/* How many addresses are on a stack, and the first of them. */
+static uint32_t
+count(const struct rt__bin *b, unsigned class)
+{
+	return rt__class_cap[class] - (uint32_t)(b->hi - b->top);
+}
+
+static void **
+first(const struct rt__bin *b, unsigned class)
+{
+	return b->hi - rt__class_cap[class] + 1;
+}
+
+/* The bins of classes without a cap have no place for an address, and are full. */
 struct rt__cache *
 rt__cache_new(void)
 {
 	uint32_t total = 0;
 
-	for (unsigned i = 0; i < RT_CLASSES; i++)
-		total += rt__class_cap[i];
-	struct rt__cache *c =
-		rt__persistent_alloc(sizeof *c + total * sizeof(void *), RT_CACHE_LINE);
+	for (unsigned i = 0; i < RT_CLASS_END; i++)
+		total += rt__class_cap[i] + 1u;
+	struct rt__cache *c = rt__persistent_try(sizeof *c + total * sizeof(void *), RT_CACHE_LINE);
+	if (!c)
+		return NULL;
 	void **slots = (void **)(c + 1);
-	for (unsigned i = 0; i < RT_CLASSES; i++) {
-		c->bins[i] = (struct rt__bin){slots, slots + rt__class_cap[i], slots};
-		slots += rt__class_cap[i];
+	for (unsigned i = 0; i < RT_CLASS_END; i++) {
+		c->bins[i] = (struct rt__bin){slots, slots + rt__class_cap[i]};
+		slots += rt__class_cap[i] + 1;
 	}
 	return c;
 }
@@ -34,17 +53,19 @@ rt__cache_refill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
-	b->top += rt__central_take(class, b->lo, (rt__class_cap[class] + 1u) / 2);
-	return rt__bin_empty(b) ? NULL : *--b->top;
+	b->top += rt__central_take(class, first(b, class), (rt__class_cap[class] + 1u) / 2);
+	return *b->top ? *b->top-- : NULL;
 }
 
 /* The oldest go: the newest may still be in the CPU's cache. */
 static void
 spill(struct rt__bin *b, unsigned class, uint32_t n)
 {
-	rt__central_give(class, b->lo, n);
+	void **at = first(b, class);
+
+	rt__central_give(class, at, n);
+	__builtin_memmove(at, at + n, (count(b, class) - n) * sizeof *at);
 	b->top -= n;
-	__builtin_memmove(b->lo, b->lo + n, (size_t)((char *)b->top - (char *)b->lo));
 }
 
 void
@@ -56,14 +77,18 @@ rt__cache_spill(struct rt__cache *c, unsigned class)
 void
 rt__cache_flush(struct rt__cache *c)
 {
+	if (c == &rt__cache_none)
+		return;
 	for (unsigned i = 1; i < RT_CLASSES; i++)
-		if (!rt__bin_empty(&c->bins[i]))
-			spill(&c->bins[i], i, (uint32_t)(c->bins[i].top - c->bins[i].lo));
+		if (count(&c->bins[i], i) > 0)
+			spill(&c->bins[i], i, count(&c->bins[i], i));
 }
 
 void
 rt__cache_lose(struct rt__cache *c)
 {
+	if (c == &rt__cache_none)
+		return;
 	for (unsigned i = 0; i < RT_CLASSES; i++)
-		c->bins[i].top = c->bins[i].lo;
+		c->bins[i].top = first(&c->bins[i], i) - 1;
 }

@@ -185,8 +185,8 @@ static void **
 stock_of(struct central *ce, unsigned class)
 {
 	if (!ce->stock)
-		ce->stock = rt__persistent_alloc(STOCK * rt__class_cap[class] * sizeof(void *),
-						 RT_CACHE_LINE);
+		ce->stock = rt__persistent_try(STOCK * rt__class_cap[class] * sizeof(void *),
+					       RT_CACHE_LINE);
 	return ce->stock;
 }
 
@@ -201,8 +201,8 @@ rt__central_give(unsigned class, void *const *in, uint32_t n)
 		return;
 	}
 	rt__lock(&ce->lock);
-	if (ce->n + n <= STOCK * rt__class_cap[class]) {
-		copy(stock_of(ce, class) + ce->n, in, n);
+	if (ce->n + n <= STOCK * rt__class_cap[class] && stock_of(ce, class)) {
+		copy(ce->stock + ce->n, in, n);
 		ce->n += n;
 	} else {
 		for (uint32_t i = 0; i < n; i++)

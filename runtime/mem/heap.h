@@ -71,6 +71,7 @@ struct rt__heap {
 	uintptr_t base;         /* (c) a multiple of RT_CHUNK */
 	size_t size;            /* (a) committed bytes; only grows */
 	struct rt__span *spans; /* (c) of each unit */
+	uintptr_t spans_at_0;   /* (c) where the entry of address 0 would be */
 
 	/* The rest is for who holds the lock. */
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
@@ -82,7 +83,7 @@ struct rt__heap {
 	uint32_t hint[RT_CHUNK_UNITS + 1]; /* [n]: no chunk before has n free units in a row */
 	size_t used, dirty;                /* units in spans; units that are free and have memory */
 	size_t released;                   /* bytes given back, ever */
-	size_t limit;                      /* $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
+	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
 };
 extern struct rt__heap rt__heap;
@@ -103,7 +104,8 @@ rt__span_unit(const struct rt__span *sp)
 static inline struct rt__span *
 rt__unit_of(const void *p)
 {
-	return &rt__heap.spans[((uintptr_t)p - rt__heap.base) >> RT_UNIT_SHIFT];
+	return (struct rt__span *)(rt__heap.spans_at_0 +
+				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
 /* The state of a block that is known to be one. */
@@ -135,6 +137,8 @@ rt__span_in_use(const void *p, uint8_t **state)
 /* ---- persistent.c ---- */
 
 void rt__persistent_init(void);
+/* rt__persistent_alloc, but NULL without memory. */
+void *rt__persistent_try(size_t size, size_t align);
 
 /* ---- pages.c: units and chunks, from the kernel and back ---- */
 
@@ -158,10 +162,12 @@ void rt__units_age(void);
  * many it was. */
 size_t rt__units_release(size_t max, bool any);
 
-/* ---- limit.c ---- */
+/* ---- scavenge.c, with heap.lock ---- */
 
-/* With heap.lock: before the heap takes so many bytes more from the kernel. */
-void rt__limit_before_growth(size_t size);
+/* When the heap grows: what the cgroup allows, if nobody has asked yet. */
+void rt__limit_find(void);
+/* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
+void rt__limit_keep(size_t units);
 
 /* ---- span.c ---- */
 
@@ -185,9 +191,10 @@ void rt__central_give(unsigned class, void *const *in, uint32_t n);
 
 /* ---- cache.c ---- */
 
-/* A stack of addresses: full at hi, empty at lo. */
+/* A stack of addresses, which grows up; below the first is a NULL, which tells that it is empty. */
 struct rt__bin {
-	void **top, **hi, **lo;
+	void **top; /* the topmost address, or the NULL */
+	void **hi;  /* where it is when the stack is full */
 };
 
 struct rt__cache {
@@ -199,40 +206,47 @@ struct rt__cache {
 };
 
 static inline bool
-rt__bin_empty(const struct rt__bin *b)
-{
-	return b->top == b->lo;
-}
-
-static inline bool
 rt__bin_full(const struct rt__bin *b)
 {
 	return b->top == b->hi;
 }
 
-/* The block on top, which is the caller's now; and what its state was. */
+/* The block on top, which is the caller's now; NULL if there is none. */
 static inline void *
-rt__bin_pop(struct rt__bin *b, uint8_t *was)
+rt__bin_pop(struct rt__bin *b)
 {
-	void *p = *--b->top;
-	uint8_t *state = rt__block_state(rt__unit_of(p), p);
+	void **top = b->top, *p = *top;
 
-	*was = rt__load_rlx(state);
+	if (rt__unlikely(!p))
+		return NULL;
+	uint8_t *state = rt__block_state(rt__unit_of(p), p);
+	b->top = top - 1;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_USED);
 	return p;
+}
+
+/* The same for who wants to know whether it is all zeros. */
+static inline void *
+rt__bin_pop_zero(struct rt__bin *b, bool *zero)
+{
+	void *p = *b->top;
+
+	if (p)
+		*zero = rt__load_rlx(rt__block_state(rt__unit_of(p), p)) == RT_BLOCK_ZERO;
+	return rt__bin_pop(b);
 }
 
 static inline void
 rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
 {
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	*b->top++ = p;
+	*++b->top = p;
 }
 
 /* What all have that have none: it is empty, and full. */
 extern struct rt__cache rt__cache_none;
 
-struct rt__cache *rt__cache_new(void);
+struct rt__cache *rt__cache_new(void); /* NULL without memory */
 /* A block of a class; NULL without memory. */
 void *rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */

@@ -52,11 +52,14 @@ foreign_new(void)
 		c = c->next;
 	if (!c) {
 		c = rt__cache_new();
-		c->head.self = &rt__m_foreign;
-		c->next = foreign.all;
-		foreign.all = c;
+		if (c) {
+			c->head.self = &rt__m_foreign;
+			c->next = foreign.all;
+			foreign.all = c;
+		}
 	}
-	c->in_use = true;
+	if (c)
+		c->in_use = true;
 	rt__unlock(&foreign.lock);
 	return c;
 }
@@ -68,8 +71,10 @@ foreign_cache(void)
 		return &rt__cache_none;
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
-		self.cache->head.cache = self.cache;
-		rt__setm_raw(&self.cache->head);
+		if (self.cache) {
+			self.cache->head.cache = self.cache;
+			rt__setm_raw(&self.cache->head);
+		}
 		rt__heap_leave();
 	}
 	return self.cache ? self.cache : &rt__cache_none;
@@ -117,7 +122,10 @@ rt__cache_here(void)
 	if (!pp || mp->handler_sp || rt__malloc_count.on)
 		return &rt__cache_none;
 	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
-		pp->cache = rt__cache_new();
+		struct rt__cache *c = rt__cache_new();
+
+		if (c)
+			pp->cache = c;
 		rt__heap_leave();
 	}
 	mp->cache = pp->cache;

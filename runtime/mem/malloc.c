@@ -60,12 +60,9 @@ alloc_class(unsigned class, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
 	struct rt__bin *b = &c->bins[class];
-	uint8_t was;
-	void *p;
+	void *p = rt__bin_pop_zero(b, zero);
 
-	if (!rt__bin_empty(b)) {
-		p = rt__bin_pop(b, &was);
-	} else {
+	if (!p) {
 		must_enter();
 		if (c != &rt__cache_none)
 			p = rt__cache_refill(c, class);
@@ -75,10 +72,9 @@ alloc_class(unsigned class, bool *zero)
 		if (!p)
 			return NULL;
 		uint8_t *state = rt__block_state(rt__unit_of(p), p);
-		was = *state;
+		*zero = *state == RT_BLOCK_ZERO;
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_USED);
 	}
-	*zero = was == RT_BLOCK_ZERO;
 	return p;
 }
 
@@ -145,13 +141,11 @@ free_slow(void *p)
 void *
 rt__malloc(size_t size)
 {
-	uint8_t was;
-
 	if (rt__likely(size <= 1024)) {
-		struct rt__bin *b = bin_here(rt__class_of_16[(size + 15) / 16]);
+		void *p = rt__bin_pop(bin_here(rt__class_of_16[(size + 15) / 16]));
 
-		if (rt__likely(!rt__bin_empty(b)))
-			return rt__bin_pop(b, &was);
+		if (rt__likely(p != NULL))
+			return p;
 	}
 	return malloc_slow(size);
 }

@@ -72,16 +72,6 @@ struct rt__mem_block {
  * What it says of a block that is allocated or freed meanwhile is one of the two. */
 bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
 
-struct rt__mem_stats {
-	size_t reserved, committed; /* addresses; of those, usable */
-	size_t in_use, idle;        /* bytes in spans; free, with memory */
-	size_t released;            /* given back, ever */
-	size_t blocks, bytes;       /* in use by the program, or in a cache */
-	size_t cached;              /* bytes of those: in caches and in stock */
-	size_t limit;               /* SIZE_MAX: none */
-};
-void rt__mem_stats(struct rt__mem_stats *ret);
-
 /* Compares everything that the heap knows with everything else; throws if it does not fit. Only
  * while nobody else allocates. */
 void rt__mem_check(void);

@@ -115,6 +115,7 @@ try_reserve(uint32_t max_chunks)
 		return false;
 	}
 	h->base = RT_ALIGN_UP(p + tables, RT_CHUNK);
+	h->spans_at_0 = (uintptr_t)h->spans - (h->base >> RT_UNIT_SHIFT) * sizeof(struct rt__span);
 	h->max_chunks = max_chunks;
 	h->step = 1;
 	return true;
@@ -175,7 +176,7 @@ grow(uint32_t n)
 	uint32_t left = h->max_chunks - h->nchunks, step = n > h->step ? n : h->step;
 	if (step > left)
 		step = left;
-	rt__limit_before_growth(n * RT_CHUNK);
+	rt__limit_find();
 	if (n > left || (!commit(step) && (step == n || !commit(n))))
 		return false;
 	if (h->step < MAX_STEP)
@@ -215,11 +216,21 @@ take(uint32_t c, uint32_t mask)
 	return zero == n;
 }
 
+static void
+keep_limit(size_t units)
+{
+	const struct rt__heap *h = &rt__heap;
+
+	if (rt__unlikely(h->limit_known && h->used + h->dirty + units > h->limit))
+		rt__limit_keep(units);
+}
+
 uint32_t
 rt__units_alloc(uint32_t n, bool *zero)
 {
 	struct rt__heap *h = &rt__heap;
 
+	keep_limit(n);
 	for (;;) {
 		uint32_t c = h->hint[n];
 
@@ -306,8 +317,8 @@ take_chunks(uint32_t c, uint32_t n)
 uint32_t
 rt__chunks_alloc(uint32_t n, bool *zero)
 {
+	keep_limit((size_t)n * RT_CHUNK_UNITS);
 	uint32_t found, c = find_chunks(n, &found);
-
 	if (found < n) {
 		if (!grow(n - found))
 			return RT_NO_UNIT;

@@ -24,29 +24,31 @@ rt__persistent_init(void)
 	rt__lock_rank(&persistent.lock, RT_RANK_TABLES);
 }
 
-/* Large requests get pages of their own, so that the rest of a block is not thrown away. */
-static void *
-alloc_pages(size_t size)
+void *
+rt__persistent_try(size_t size, size_t align)
 {
-	void *p = rt__os_reserve(RT_ALIGN_UP(size, rt__os.page_size));
-
-	if (!p)
-		rt__out_of_memory("the runtime's tables", size);
-	return p;
+	/* Large requests get pages of their own, so that the rest of a block is not thrown away. */
+	if (size >= NEXT_BLOCK / 4)
+		return rt__os_reserve(RT_ALIGN_UP(size, rt__os.page_size));
+	rt__lock(&persistent.lock);
+	uintptr_t p = RT_ALIGN_UP(persistent.at, align);
+	if (p + size > persistent.end) {
+		p = (uintptr_t)rt__os_reserve(NEXT_BLOCK);
+		if (p)
+			persistent.end = p + NEXT_BLOCK;
+	}
+	if (p)
+		persistent.at = p + size;
+	rt__unlock(&persistent.lock);
+	return (void *)p;
 }
 
 void *
 rt__persistent_alloc(size_t size, size_t align)
 {
-	if (size >= NEXT_BLOCK / 4)
-		return alloc_pages(size);
-	rt__lock(&persistent.lock);
-	uintptr_t p = RT_ALIGN_UP(persistent.at, align);
-	if (p + size > persistent.end) {
-		p = (uintptr_t)alloc_pages(NEXT_BLOCK);
-		persistent.end = p + NEXT_BLOCK;
-	}
-	persistent.at = p + size;
-	rt__unlock(&persistent.lock);
-	return (void *)p;
+	void *p = rt__persistent_try(size, align);
+
+	if (!p)
+		rt__out_of_memory("the runtime's tables", size);
+	return p;
 }

@@ -5,8 +5,8 @@
  * has not needed for a period goes to its spans, and so do the caches of foreign threads that have
  * ended: blocks kept there keep whole spans from being free.
  *
- * And when there is a limit, $RTMEMLIMIT or the cgroup's: before the heap grows beyond it, all that
- * is free goes first. As Go's, it is soft: a program that needs more gets more.
+ * And when there is a limit, $RTMEMLIMIT or the cgroup's: before the heap takes more than that,
+ * what is free goes first. As Go's, it is soft: a program that needs more gets more.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
@@ -14,6 +14,8 @@
 #define PERIOD_NS 1000000000l
 #define PACE_NS 10000000l
 #define PACE_UNITS 512u /* 32 MiB in one go: a millisecond or three */
+
+#define ASK_CGROUP 512u /* units, 32 MiB: a smaller heap does not care */
 
 static struct {
 	int64_t period_end, pace_end; /* sysmon's */
@@ -62,19 +64,30 @@ rt__scavenge_all(void)
 
 /* ---- the limit ---- */
 
-void
-rt__mem_set_limit(size_t bytes)
+static void
+set_limit(size_t bytes)
 {
-	rt__heap.limit = bytes ? bytes : SIZE_MAX;
-	rt__heap.limit_known = bytes != 0;
+	rt__heap.limit = bytes ? bytes / RT_UNIT : SIZE_MAX;
+	rt__heap.limit_known = true;
 }
 
 void
-rt__limit_before_growth(size_t size)
+rt__mem_set_limit(size_t bytes)
 {
-	struct rt__heap *h = &rt__heap;
-	size_t resident = (h->used + h->dirty) * RT_UNIT;
+	set_limit(bytes);
+}
 
-	if (h->limit_known && resident + size > h->limit)
-		rt__units_release((resident + size - h->limit) / RT_UNIT + 1, true);
+void
+rt__limit_find(void)
+{
+	if (!rt__heap.limit_known && rt__heap.used + rt__heap.dirty > ASK_CGROUP)
+		set_limit(rt__cgroup_memory());
+}
+
+void
+rt__limit_keep(size_t units)
+{
+	size_t over = rt__heap.used + rt__heap.dirty + units - rt__heap.limit;
+
+	rt__units_release(over < rt__heap.dirty ? over : rt__heap.dirty, true);
 }

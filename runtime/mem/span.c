@@ -33,10 +33,27 @@ new_states(struct rt__span *sp, unsigned class)
 		return sp->own_state;
 	}
 	if (!spare)
-		return rt__persistent_alloc(n, RT_CACHE_LINE); /* zeroed: all free */
+		return rt__persistent_try(n, RT_CACHE_LINE); /* zeroed: all free */
 	spare_states[class] = *spare;
 	__builtin_memset(spare, RT_BLOCK_FREE, n);
 	return (uint8_t *)spare;
+}
+
+static uint32_t
+alloc_unit(bool *zero)
+{
+	rt__lock(&rt__heap.lock);
+	uint32_t unit = rt__units_alloc(1, zero);
+	rt__unlock(&rt__heap.lock);
+	return unit;
+}
+
+static void
+free_unit(uint32_t unit)
+{
+	rt__lock(&rt__heap.lock);
+	rt__units_free(unit, 1);
+	rt__unlock(&rt__heap.lock);
 }
 
 struct rt__span *
@@ -44,14 +61,16 @@ rt__span_new(unsigned class)
 {
 	uint32_t size = rt__class_size[class];
 	bool zero;
+	uint32_t unit = alloc_unit(&zero);
 
-	rt__lock(&rt__heap.lock);
-	uint32_t unit = rt__units_alloc(1, &zero);
-	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return NULL;
 	struct rt__span *sp = &rt__heap.spans[unit];
 	sp->state = new_states(sp, class);
+	if (!sp->state) {
+		free_unit(unit);
+		return NULL;
+	}
 	sp->class = (uint8_t) class;
 	sp->back = 0;
 	sp->nblocks = (uint16_t)(RT_UNIT / size);
@@ -70,9 +89,7 @@ rt__span_delete(struct rt__span *sp)
 		*(void **)(void *)sp->state = spare_states[sp->class];
 		spare_states[sp->class] = sp->state;
 	}
-	rt__lock(&rt__heap.lock);
-	rt__units_free(rt__span_unit(sp), 1);
-	rt__unlock(&rt__heap.lock);
+	free_unit(rt__span_unit(sp));
 }
 
 /* The first block from i on that is free; there is one. Bytes of other blocks change meanwhile,

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* What the heap holds, and whether what it says of itself fits together. */
+#include <rt/rt.h>
+
 #include "mem/heap.h"
 #include "mem/mem.h"
 
 void
-rt__mem_stats(struct rt__mem_stats *ret)
+rt_read_mem_stats(rt_mem_stats *ret)
 {
 	struct rt__heap *h = &rt__heap;
 
-	*ret = (struct rt__mem_stats){0};
+	*ret = (rt_mem_stats){0};
 	rt__lock(&h->lock);
 	ret->reserved = h->max_chunks * RT_CHUNK;
 	ret->committed = h->size;
 	ret->in_use = h->used * RT_UNIT;
 	ret->idle = h->dirty * RT_UNIT;
 	ret->released = h->released;
-	ret->limit = h->limit_known ? h->limit : SIZE_MAX;
+	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
 	for (uint32_t unit = 0; unit < ret->committed >> RT_UNIT_SHIFT; unit++) {
 		const struct rt__span *sp = &h->spans[unit];

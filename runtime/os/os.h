@@ -104,11 +104,13 @@ size_t rt__os_readable_bytes(uintptr_t p, size_t max);
 /* Ends the process by the default action of the signal. */
 RT_NORETURN void rt__os_die_of_signal(int sig);
 
-/* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
+/* ---- cgroup.c: what the cgroup lets the process have; see there who may call when ---- */
 
 /* ceil(quota / period) of the tightest CPU limit from this process's cgroup up to the root of its
  * mount; 0 when there is none or it cannot be read. */
 int rt__cgroup_cpus(void);
+/* The tightest limit of memory in bytes, likewise. */
+size_t rt__cgroup_memory(void);
 
 /* The pure parts. */
 struct rt__cgroup {
@@ -117,11 +119,14 @@ struct rt__cgroup {
 	char dir[4096]; /* the process's directory below it */
 };
 /* From the texts of /proc/self/cgroup and /proc/self/mountinfo. */
-bool rt__cgroup_find(const char *cgroup, const char *mountinfo, struct rt__cgroup *ret);
+bool rt__cgroup_find(const char *cgroup, const char *mountinfo, const char *controller,
+		     struct rt__cgroup *ret);
 /* cpu.max of version 2 ("200000 100000", "max 100000"): CPUs, 0 without a limit or if malformed. */
 int rt__cgroup_parse_max(const char *text);
 /* cpu.cfs_quota_us (-1: no limit) and cpu.cfs_period_us of version 1, likewise. */
 int rt__cgroup_parse_quota(const char *quota, const char *period);
+/* memory.max, or memory.limit_in_bytes of version 1; 0 without a limit or if malformed. */
+size_t rt__cgroup_parse_bytes(const char *text);
 
 /* ---- clock.c ---- */
 

@@ -21,6 +21,7 @@
 
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
 #include "stack/stack.h"
 
 #define LOCAL_KEEP (RT_FREE_GS / 2)
@@ -249,12 +250,20 @@ release_batch(int class, int32_t max)
 }
 
 static void
+purge(struct rt__p *pp)
+{
+	if (pp->nfree > 0)
+		rt__gfpurge(pp);
+	rt__cache_flush(pp->cache);
+}
+
+/* Of what they keep, for malloc too. */
+static void
 purge_idle_ps(void)
 {
 	rt__lock(&rt__sched.lock);
 	for (struct rt__p *pp = rt__sched.idle_ps; pp; pp = pp->link)
-		if (pp->nfree > 0)
-			rt__gfpurge(pp);
+		purge(pp);
 	rt__unlock(&rt__sched.lock);
 }
 
@@ -305,8 +314,9 @@ rt_free_os_memory(void)
 	struct rt__p *pp = rt__getm()->p;
 
 	if (pp)
-		rt__gfpurge(pp);
+		purge(pp);
 	purge_idle_ps();
+	rt__scavenge_all();
 	for (int c = 0; c < RT_STACK_CLASSES; c++)
 		while (release_batch(c, INT32_MAX))
 			;

@@ -14,9 +14,12 @@
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
- * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
+ * - Memory of goroutines that have ended, and of the heap, that is not missed is given back, also
+ *   while all sleep.
  */
 #include "sched/sched_priv.h"
+
+#include "mem/mem.h"
 
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 10000000
@@ -163,7 +166,8 @@ sleep_until_needed(void)
 	rt__unlock(&rt__sched.lock);
 	while (sleep) {
 		int64_t now = rt__nanotime();
-		int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now));
+		int64_t ns = sooner(sooner(rt__gfree_tick(now), rt__scavenge_tick(now)),
+				    rt__schedtrace_tick(now));
 
 		if (doze(ns ? ns : -1))
 			break;
@@ -212,6 +216,7 @@ sysmon(void)
 		int64_t now = rt__nanotime();
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
+		rt__scavenge_tick(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;

@@ -5,10 +5,13 @@
  * interior addresses; memory that goes back; what misuse is told.
  */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <rt/rt.h>
 
 #include "mem/heap.h"
 #include "mem/mem.h"
@@ -39,8 +42,6 @@ setup(void)
 		caches[i] = rt__cache_new();
 }
 
-TestSuite(heap, .init = setup);
-
 static uint64_t
 draw(uint64_t *s)
 {
@@ -55,23 +56,18 @@ draw(uint64_t *s)
 static void *
 take(struct rt__cache *c, size_t size, bool *zero)
 {
-	uint8_t was;
-
 	if (size > RT_MEDIUM_MAX)
 		return rt__large_alloc(size, 0, zero);
 	struct rt__bin *b = &c->bins[rt__size_class(size)];
-	if (rt__bin_empty(b)) {
-		void *p = rt__cache_refill(c, rt__size_class(size));
-
+	void *p = rt__bin_pop_zero(b, zero);
+	if (!p) {
+		p = rt__cache_refill(c, rt__size_class(size));
 		if (!p)
 			return NULL;
 		uint8_t *state = rt__block_state(rt__unit_of(p), p);
 		*zero = *state == RT_BLOCK_ZERO;
 		*state = RT_BLOCK_USED;
-		return p;
 	}
-	void *p = rt__bin_pop(b, &was);
-	*zero = was == RT_BLOCK_ZERO;
 	return p;
 }
 
@@ -254,18 +250,65 @@ Test(heap, operations_from_a_seed)
 {
 	const char *given = getenv("RT0_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)getpid() * 2654435761u;
-	struct rt__mem_stats st;
+	rt_mem_stats st;
 
-	cr_log_info("RT0_SEED=%lu", seed);
+	setup();
 	run(seed | 1, 400000);
 	drop_all();
 	rt__mem_check();
-	rt__mem_stats(&st);
+	rt_read_mem_stats(&st);
 	cr_assert_eq(st.blocks, 0, "RT0_SEED=%lu", seed);
 	cr_assert_eq(st.cached, 0);
 	cr_assert_eq(st.idle, 0);
 	/* What is left is one empty span for each class that was used. */
 	cr_assert(st.in_use <= RT_CLASSES * RT_UNIT);
+}
+
+/* ---- many threads, each with a cache; blocks wander from one to another ---- */
+
+#define EXCHANGE 64
+
+static void *exchange[EXCHANGE];
+
+static void *
+wander(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg * 2654435761u + 1;
+	struct rt__cache *c = caches[(uintptr_t)arg];
+	bool zero;
+
+	for (int i = 0; i < 30000; i++) {
+		size_t size = sizeof(size_t) + draw(&seed) % (draw(&seed) % 64 ? 300 : 100000);
+		size_t *p = take(c, size, &zero);
+
+		cr_assert_not_null(p);
+		*p = (size_t)p;
+		size_t *old = rt__xchg_acqrel(&exchange[draw(&seed) % EXCHANGE], p);
+		if (old) {
+			cr_assert_eq(*old, (size_t)old);
+			give(c, old);
+		}
+	}
+	return NULL;
+}
+
+Test(heap, blocks_wander_between_threads)
+{
+	pthread_t t[CACHES];
+	rt_mem_stats st;
+
+	setup();
+	for (uintptr_t i = 0; i < CACHES; i++)
+		pthread_create(&t[i], NULL, wander, (void *)i);
+	for (int i = 0; i < CACHES; i++)
+		pthread_join(t[i], NULL);
+	rt__mem_check();
+	for (int i = 0; i < EXCHANGE; i++)
+		if (exchange[i])
+			give(caches[0], exchange[i]);
+	drop_all();
+	rt_read_mem_stats(&st);
+	cr_assert(st.blocks == 0 && st.cached == 0);
 }
 
 /* ---- the end of memory ---- */
@@ -276,6 +319,7 @@ Test(heap, without_memory_it_says_so_and_goes_on)
 	bool zero;
 	int n = 0;
 
+	setup();
 	while (n < MAX_CHUNKS && (p[n] = rt__large_alloc(RT_CHUNK, 0, &zero)) != NULL)
 		n++;
 	cr_assert_eq(n, MAX_CHUNKS / 2); /* each has a guard, and so a second chunk */
@@ -291,6 +335,7 @@ Test(heap, large_alignment)
 {
 	bool zero;
 
+	setup();
 	for (size_t align = 64; align <= RT_CHUNK * 8; align *= 2) {
 		char *p = rt__large_alloc(RT_MEDIUM_MAX + 1, align, &zero);
 
@@ -319,8 +364,9 @@ resident(void *p, size_t size)
 Test(heap, idle_memory_goes_after_a_period)
 {
 	bool zero;
-	char *p = rt__large_alloc(RT_CHUNK / 2, 0, &zero);
 
+	setup();
+	char *p = rt__large_alloc(RT_CHUNK / 2, 0, &zero);
 	cr_assert(zero);
 	memset(p, 1, RT_CHUNK / 2);
 	give(caches[0], p);
@@ -339,6 +385,7 @@ Test(heap, free_blocks_are_not_written_to)
 	bool zero;
 	char *p[1000];
 
+	setup();
 	for (int i = 0; i < 1000; i++) {
 		p[i] = take(caches[0], 64, &zero);
 		memset(p[i], 0x5a, 64);
@@ -358,8 +405,9 @@ Test(heap, free_blocks_are_not_written_to)
 Test(heap, report_of_a_double_free, .exit_code = 2)
 {
 	bool zero;
-	void *p = take(caches[0], 100, &zero);
 
+	setup();
+	void *p = take(caches[0], 100, &zero);
 	give(caches[0], p);
 	rt__bad_pointer("free", p);
 }
@@ -367,8 +415,9 @@ Test(heap, report_of_a_double_free, .exit_code = 2)
 Test(heap, damage_is_found, .exit_code = 2)
 {
 	bool zero;
-	void *p = take(caches[0], 100, &zero);
 
+	setup();
+	void *p = take(caches[0], 100, &zero);
 	rt__unit_of(p)->nfree++;
 	rt__mem_check();
 }
