@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Caches: for each class a stack of addresses of free blocks. malloc takes from it and free puts
+ * Caches: for each class a stack of free blocks. malloc takes from it and free puts
  * on it without a lock or an atomic operation; half a stack at a time comes from central and goes
  * there. Whose block it was does not matter: one that another P allocated is a block like others.
  *
@@ -10,26 +10,26 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-static void *none[1];
+static struct rt__block none[1];
 
 struct rt__cache rt__cache_none = {
 	.bins = {[0 ... RT_CLASS_END - 1] = {none, none}},
 };
 
-/* How many addresses are on a stack, and the first of them. */
+/* How many blocks are on a stack, and the first of them. */
 static uint32_t
 count(const struct rt__bin *b, unsigned class)
 {
 	return rt__class_cap[class] - (uint32_t)(b->hi - b->top);
 }
 
-static void **
+static struct rt__block *
 first(const struct rt__bin *b, unsigned class)
 {
 	return b->hi - rt__class_cap[class] + 1;
 }
 
-/* The bins of classes without a cap have no place for an address, and are full. */
+/* The bins of classes without a cap have no place for a block, and are full. */
 struct rt__cache *
 rt__cache_new(void)
 {
@@ -37,10 +37,11 @@ rt__cache_new(void)
 
 	for (unsigned i = 0; i < RT_CLASS_END; i++)
 		total += rt__class_cap[i] + 1u;
-	struct rt__cache *c = rt__persistent_try(sizeof *c + total * sizeof(void *), RT_CACHE_LINE);
+	struct rt__cache *c =
+		rt__persistent_try(sizeof *c + total * sizeof(struct rt__block), RT_CACHE_LINE);
 	if (!c)
 		return NULL;
-	void **slots = (void **)(c + 1);
+	struct rt__block *slots = (struct rt__block *)(c + 1);
 	for (unsigned i = 0; i < RT_CLASS_END; i++) {
 		c->bins[i] = (struct rt__bin){slots, slots + rt__class_cap[i]};
 		slots += rt__class_cap[i] + 1;
@@ -48,20 +49,20 @@ rt__cache_new(void)
 	return c;
 }
 
-void *
+bool
 rt__cache_refill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
 	b->top += rt__central_take(class, first(b, class), (rt__class_cap[class] + 1u) / 2);
-	return *b->top ? *b->top-- : NULL;
+	return b->top->p != NULL;
 }
 
 /* The oldest go: the newest may still be in the CPU's cache. */
 static void
 spill(struct rt__bin *b, unsigned class, uint32_t n)
 {
-	void **at = first(b, class);
+	struct rt__block *at = first(b, class);
 
 	rt__central_give(class, at, n);
 	__builtin_memmove(at, at + n, (count(b, class) - n) * sizeof *at);

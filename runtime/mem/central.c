@@ -16,9 +16,9 @@ struct central {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
 	uint32_t first, last; /* spans with free blocks: unit numbers + 1 */
 	uint32_t nspans;
-	uint32_t n, low; /* in stock; and at least, in this period */
-	void **stock;    /* of STOCK * the cap of a cache's bin */
-	uint64_t out;    /* blocks that are in no span: used or in a cache or in stock */
+	uint32_t n, low;         /* in stock; and at least, in this period */
+	struct rt__block *stock; /* of STOCK * the cap of a cache's bin */
+	uint64_t out;            /* blocks that are in no span: used or in a cache or in stock */
 };
 
 #define STOCK 2u
@@ -69,7 +69,7 @@ list_remove(struct central *ce, struct rt__span *sp)
 }
 
 static uint32_t
-take_from_spans(struct central *ce, unsigned class, void **out, uint32_t n)
+take_from_spans(struct central *ce, unsigned class, struct rt__block *out, uint32_t n)
 {
 	uint32_t got = 0;
 
@@ -94,11 +94,11 @@ take_from_spans(struct central *ce, unsigned class, void **out, uint32_t n)
 /* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
  * request would want it back. */
 static void
-give_to_span(struct central *ce, void *p)
+give_to_span(struct central *ce, struct rt__block b)
 {
-	struct rt__span *sp = rt__unit_of(p);
+	struct rt__span *sp = rt__unit_of(b.p);
 
-	rt__span_give(sp, p);
+	rt__span_give(sp, b);
 	ce->out--;
 	if (!sp->listed) {
 		list_append(ce, sp);
@@ -112,7 +112,7 @@ give_to_span(struct central *ce, void *p)
 /* ---- medium blocks ---- */
 
 static uint32_t
-take_medium(unsigned class, void **out)
+take_medium(unsigned class, struct rt__block *out)
 {
 	uint32_t units = class - RT_CLASS_MEDIUM;
 	bool zero;
@@ -125,42 +125,44 @@ take_medium(unsigned class, void **out)
 	struct rt__span *sp = &rt__heap.spans[unit];
 	rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
 	rt__span_make_single(unit, class, units, 0);
-	out[0] = (void *)rt__unit_address(unit);
+	out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
 	return 1;
 }
 
 static void
-give_medium(unsigned class, void *p)
+give_medium(unsigned class, const struct rt__block *in, uint32_t n)
 {
-	struct rt__span *sp = rt__unit_of(p);
-
-	rt__store_rlx(&sp->magic, 0u);
 	rt__lock(&rt__heap.lock);
-	rt__units_free(rt__span_unit(sp), class - RT_CLASS_MEDIUM);
+	for (uint32_t i = 0; i < n; i++) {
+		struct rt__span *sp = rt__unit_of(in[i].p);
+
+		rt__store_rlx(&sp->magic, 0u);
+		rt__units_free(rt__span_unit(sp), class - RT_CLASS_MEDIUM);
+	}
 	rt__unlock(&rt__heap.lock);
 }
 
 /* ---- batches ---- */
 
 static void
-copy(void **to, void *const *from, uint32_t n)
+copy(struct rt__block *to, const struct rt__block *from, uint32_t n)
 {
 	__builtin_memcpy(to, from, n * sizeof *to);
 }
 
 static void
-reverse(void **a, uint32_t n)
+reverse(struct rt__block *a, uint32_t n)
 {
 	for (uint32_t i = 0; i < n / 2; i++) {
-		void *p = a[i];
+		struct rt__block b = a[i];
 
 		a[i] = a[n - 1 - i];
-		a[n - 1 - i] = p;
+		a[n - 1 - i] = b;
 	}
 }
 
 uint32_t
-rt__central_take(unsigned class, void **out, uint32_t n)
+rt__central_take(unsigned class, struct rt__block *out, uint32_t n)
 {
 	struct central *ce = &centrals[class];
 
@@ -181,23 +183,22 @@ rt__central_take(unsigned class, void **out, uint32_t n)
 	return n;
 }
 
-static void **
+static struct rt__block *
 stock_of(struct central *ce, unsigned class)
 {
 	if (!ce->stock)
-		ce->stock = rt__persistent_try(STOCK * rt__class_cap[class] * sizeof(void *),
-					       RT_CACHE_LINE);
+		ce->stock = rt__persistent_try(
+			(size_t)STOCK * rt__class_cap[class] * sizeof *ce->stock, RT_CACHE_LINE);
 	return ce->stock;
 }
 
 void
-rt__central_give(unsigned class, void *const *in, uint32_t n)
+rt__central_give(unsigned class, const struct rt__block *in, uint32_t n)
 {
 	struct central *ce = &centrals[class];
 
 	if (class > RT_CLASS_MEDIUM) {
-		for (uint32_t i = 0; i < n; i++)
-			give_medium(class, in[i]);
+		give_medium(class, in, n);
 		return;
 	}
 	rt__lock(&ce->lock);
@@ -224,7 +225,7 @@ rt__central_trim(bool all)
 		for (uint32_t i = 0; i < go; i++)
 			give_to_span(ce, ce->stock[i]);
 		ce->n -= go;
-		__builtin_memmove(ce->stock, ce->stock + go, ce->n * sizeof(void *));
+		__builtin_memmove(ce->stock, ce->stock + go, ce->n * sizeof *ce->stock);
 		ce->low = ce->n;
 		rt__unlock(&ce->lock);
 	}

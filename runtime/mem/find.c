@@ -15,7 +15,7 @@ head_of(uint32_t unit)
 	struct rt__span *sp = &rt__heap.spans[unit];
 
 	if (huge)
-		return &rt__heap.spans[(huge - 1) * RT_CHUNK_UNITS];
+		return &rt__heap.spans[(size_t)(huge - 1) * RT_CHUNK_UNITS];
 	if (rt__load_rlx(&sp->magic) == 0)
 		return sp - rt__load_rlx(&sp->back);
 	return sp;

@@ -41,6 +41,12 @@ enum rt__block_state {
 	RT_BLOCK_ZERO,   /* ... and it is known to be all zeros */
 };
 
+/* A block and where its state is: what goes between spans and caches. */
+struct rt__block {
+	void *p;
+	uint8_t *state;
+};
+
 /* What is known of a unit: of the first one of a span, all; of its others, where that is. */
 struct rt__span {
 	uint8_t *state; /* of each block */
@@ -108,15 +114,6 @@ rt__unit_of(const void *p)
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
-/* The state of a block that is known to be one. */
-static inline uint8_t *
-rt__block_state(const struct rt__span *sp, const void *p)
-{
-	uint64_t offset = (uintptr_t)p & (RT_UNIT - 1);
-
-	return sp->state + (offset * sp->magic >> 32);
-}
-
 /* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
 static inline struct rt__span *
 rt__span_in_use(const void *p, uint8_t **state)
@@ -178,23 +175,24 @@ void rt__span_unmake(struct rt__span *sp, uint32_t units);
 struct rt__span *rt__span_new(unsigned class);
 void rt__span_delete(struct rt__span *sp);
 /* Takes up to n free blocks, in ascending order. */
-uint32_t rt__span_take(struct rt__span *sp, void **out, uint32_t n);
-void rt__span_give(struct rt__span *sp, void *p);
+uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
+void rt__span_give(struct rt__span *sp, struct rt__block b);
 
 /* ---- central.c ---- */
 
 void rt__central_init(void);
 /* Up to n blocks of a class, the lowest last: how many. */
 void rt__central_trim(bool all); /* of what stocks have not needed, or of all they have */
-uint32_t rt__central_take(unsigned class, void **out, uint32_t n);
-void rt__central_give(unsigned class, void *const *in, uint32_t n);
+uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n);
+void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
 
 /* ---- cache.c ---- */
 
-/* A stack of addresses, which grows up; below the first is a NULL, which tells that it is empty. */
+/* A stack of free blocks, which grows up; below the first is one at NULL, which tells that it is
+ * empty. */
 struct rt__bin {
-	void **top; /* the topmost address, or the NULL */
-	void **hi;  /* where it is when the stack is full */
+	struct rt__block *top; /* the topmost, or the one at NULL */
+	struct rt__block *hi;  /* where that is when the stack is full */
 };
 
 struct rt__cache {
@@ -215,13 +213,13 @@ rt__bin_full(const struct rt__bin *b)
 static inline void *
 rt__bin_pop(struct rt__bin *b)
 {
-	void **top = b->top, *p = *top;
+	struct rt__block *top = b->top;
+	void *p = top->p;
 
 	if (rt__unlikely(!p))
 		return NULL;
-	uint8_t *state = rt__block_state(rt__unit_of(p), p);
 	b->top = top - 1;
-	rt__store_rlx(state, (uint8_t)RT_BLOCK_USED);
+	rt__store_rlx(top->state, (uint8_t)RT_BLOCK_USED);
 	return p;
 }
 
@@ -229,10 +227,7 @@ rt__bin_pop(struct rt__bin *b)
 static inline void *
 rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 {
-	void *p = *b->top;
-
-	if (p)
-		*zero = rt__load_rlx(rt__block_state(rt__unit_of(p), p)) == RT_BLOCK_ZERO;
+	*zero = b->top->p && rt__load_rlx(b->top->state) == RT_BLOCK_ZERO;
 	return rt__bin_pop(b);
 }
 
@@ -240,15 +235,15 @@ static inline void
 rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
 {
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	*++b->top = p;
+	*++b->top = (struct rt__block){p, state};
 }
 
 /* What all have that have none: it is empty, and full. */
 extern struct rt__cache rt__cache_none;
 
 struct rt__cache *rt__cache_new(void); /* NULL without memory */
-/* A block of a class; NULL without memory. */
-void *rt__cache_refill(struct rt__cache *c, unsigned class);
+/* Fetches blocks of a class, of which there are none: false without memory. */
+bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */
 void rt__cache_spill(struct rt__cache *c, unsigned class);
 /* ---- here.c ---- */

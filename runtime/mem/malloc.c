@@ -54,7 +54,19 @@ count(size_t size)
 	}
 }
 
-/* A block of a class from a cache, or from central. */
+/* A block of a class from central, for who has no cache. */
+static void *
+alloc_central(unsigned class, bool *zero)
+{
+	struct rt__block b;
+
+	if (rt__central_take(class, &b, 1) == 0)
+		return NULL;
+	*zero = *b.state == RT_BLOCK_ZERO;
+	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
+	return b.p;
+}
+
 static void *
 alloc_class(unsigned class, bool *zero)
 {
@@ -62,19 +74,14 @@ alloc_class(unsigned class, bool *zero)
 	struct rt__bin *b = &c->bins[class];
 	void *p = rt__bin_pop_zero(b, zero);
 
-	if (!p) {
-		must_enter();
-		if (c != &rt__cache_none)
-			p = rt__cache_refill(c, class);
-		else if (rt__central_take(class, &p, 1) == 0)
-			p = NULL;
-		rt__heap_leave();
-		if (!p)
-			return NULL;
-		uint8_t *state = rt__block_state(rt__unit_of(p), p);
-		*zero = *state == RT_BLOCK_ZERO;
-		rt__store_rlx(state, (uint8_t)RT_BLOCK_USED);
-	}
+	if (rt__likely(p != NULL))
+		return p;
+	must_enter();
+	if (c == &rt__cache_none)
+		p = alloc_central(class, zero);
+	else if (rt__cache_refill(c, class))
+		p = rt__bin_pop_zero(b, zero);
+	rt__heap_leave();
 	return p;
 }
 
@@ -129,7 +136,7 @@ free_slow(void *p)
 	} else {
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
 		if (sp->class < RT_CLASSES)
-			rt__central_give(sp->class, &p, 1);
+			rt__central_give(sp->class, &(struct rt__block){p, state}, 1);
 		else
 			rt__large_free(sp);
 	}

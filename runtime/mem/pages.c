@@ -132,10 +132,12 @@ rt__heap_reserve(uint32_t max_chunks)
 static void
 reserve(void)
 {
-	size_t limit = rt__os_address_limit();
 	uint32_t n = MAX_CHUNKS;
 
-	while (limit != SIZE_MAX && n > MIN_CHUNKS && n * RT_CHUNK > limit / 2)
+	if (try_reserve(n))
+		return;
+	size_t limit = rt__os_address_limit();
+	while (n > MIN_CHUNKS && n * RT_CHUNK > limit / 2)
 		n /= 2;
 	rt__heap_reserve(n);
 }
@@ -146,9 +148,9 @@ commit(uint32_t n)
 {
 	struct rt__heap *h = &rt__heap;
 	uintptr_t at = h->base + h->nchunks * RT_CHUNK;
-	size_t unit = h->nchunks * RT_CHUNK_UNITS;
+	size_t unit = (size_t)h->nchunks * RT_CHUNK_UNITS, units = (size_t)n * RT_CHUNK_UNITS;
 
-	if (!commit_table(&h->spans[unit], &h->spans[unit + n * RT_CHUNK_UNITS]) ||
+	if (!commit_table(&h->spans[unit], &h->spans[unit + units]) ||
 	    !rt__os_commit((void *)at, n * RT_CHUNK))
 		return false;
 	if (n >= HUGE_STEP)

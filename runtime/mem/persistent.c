@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A bump allocator for what is never freed. Its first block is in .bss, big enough for the
- * tables of a small machine, so that starting a small program maps nothing; more comes by mmap.
+ * tables of a small machine and the cache of one P, so that starting a small program maps nothing;
+ * untouched, it costs nothing. More comes by mmap.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-#define FIRST_BLOCK (8u << 10)
+#define FIRST_BLOCK (96u << 10)
 #define NEXT_BLOCK (256u << 10)
 
 static _Alignas(RT_CACHE_LINE) RT_COLD_BSS char first_block[FIRST_BLOCK];

@@ -12,12 +12,13 @@ const uint32_t rt__class_size[RT_CLASS_END] = {
 	32768, 65536, 131072, 196608, 262144, 0, 0,
 };
 
-/* 16 to 64 KiB in a full cache for each class, and half a megabyte of medium blocks. */
+/* 2 to 128 KiB in a full cache for each class, and 3 MiB of medium blocks: of those, what the
+ * program has touched. */
 const uint8_t rt__class_cap[RT_CLASS_END] = {
 	0, 128, 128, 128, 128, 128, 128, 128, 128, 64, 64, 64, 64, 64, 64, 64,
 	64, 64, 64, 64, 64, 64, 64, 64, 64, 32, 32, 32, 32, 32, 32, 32,
 	32, 16, 16, 16, 16, 8, 8, 8, 8, 8, 8, 8, 8, 4, 4, 4,
-	4, 4, 4, 8, 4, 2, 2, 0, 0,
+	4, 4, 4, 8, 6, 4, 4, 0, 0,
 };
 
 const uint8_t rt__class_of_16[1024 / 16 + 1] = {

@@ -111,22 +111,29 @@ find_free(const struct rt__span *sp, uint32_t i)
 	}
 }
 
-uint32_t
-rt__span_take(struct rt__span *sp, void **out, uint32_t n)
+static struct rt__block
+block_at(const struct rt__span *sp, uint32_t i)
 {
 	uintptr_t base = rt__unit_address(rt__span_unit(sp));
-	uint32_t size = rt__class_size[sp->class], i = sp->low, got = 0;
+
+	return (struct rt__block){(void *)(base + i * rt__class_size[sp->class]), &sp->state[i]};
+}
+
+uint32_t
+rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n)
+{
+	uint32_t i = sp->low, got = 0;
 
 	for (; got < n && sp->nfree > 0; sp->nfree--) {
 		i = find_free(sp, i);
 		rt__store_rlx(&sp->state[i], (uint8_t)RT_BLOCK_CACHED);
-		out[got++] = (void *)(base + i++ * size);
+		out[got++] = block_at(sp, i++);
 	}
 	sp->low = (uint16_t)(sp->nfree > 0 ? i : sp->carved);
 	for (i = sp->carved; got < n && i < sp->nblocks; i++) {
 		rt__store_rlx(&sp->state[i],
 			      (uint8_t)(sp->zeroed ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
-		out[got++] = (void *)(base + i * size);
+		out[got++] = block_at(sp, i);
 	}
 	sp->carved = (uint16_t)i;
 	if (sp->nfree == 0)
@@ -135,14 +142,13 @@ rt__span_take(struct rt__span *sp, void **out, uint32_t n)
 }
 
 void
-rt__span_give(struct rt__span *sp, void *p)
+rt__span_give(struct rt__span *sp, struct rt__block b)
 {
-	uint8_t *state = rt__block_state(sp, p);
-	uint32_t i = (uint32_t)(state - sp->state);
+	uint32_t i = (uint32_t)(b.state - sp->state);
 
-	if (*state != RT_BLOCK_CACHED && *state != RT_BLOCK_ZERO)
-		rt__heap_corrupt("a cache held a block that is not free", p);
-	rt__store_rlx(state, (uint8_t)RT_BLOCK_FREE);
+	if (*b.state != RT_BLOCK_CACHED && *b.state != RT_BLOCK_ZERO)
+		rt__heap_corrupt("a cache held a block that is not free", b.p);
+	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_FREE);
 	sp->nfree++;
 	if (i < sp->low)
 		sp->low = (uint16_t)i;

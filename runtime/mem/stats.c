@@ -119,7 +119,7 @@ rt__mem_check(void)
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
-	CHECK(h->used == h->nchunks * RT_CHUNK_UNITS - free, h);
+	CHECK(h->used == (size_t)h->nchunks * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
 }

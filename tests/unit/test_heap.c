@@ -58,16 +58,10 @@ take(struct rt__cache *c, size_t size, bool *zero)
 {
 	if (size > RT_MEDIUM_MAX)
 		return rt__large_alloc(size, 0, zero);
-	struct rt__bin *b = &c->bins[rt__size_class(size)];
-	void *p = rt__bin_pop_zero(b, zero);
-	if (!p) {
-		p = rt__cache_refill(c, rt__size_class(size));
-		if (!p)
-			return NULL;
-		uint8_t *state = rt__block_state(rt__unit_of(p), p);
-		*zero = *state == RT_BLOCK_ZERO;
-		*state = RT_BLOCK_USED;
-	}
+	unsigned class = rt__size_class(size);
+	void *p = rt__bin_pop_zero(&c->bins[class], zero);
+	if (!p && rt__cache_refill(c, class))
+		p = rt__bin_pop_zero(&c->bins[class], zero);
 	return p;
 }
 
