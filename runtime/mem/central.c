@@ -36,7 +36,7 @@ rt__central_init(void)
 static struct rt__span *
 span_at(uint32_t link)
 {
-	return link ? &rt__heap.spans[link - 1] : NULL;
+	return link ? rt__span_at(link - 1) : NULL;
 }
 
 static void
@@ -122,7 +122,7 @@ take_medium(unsigned class, struct rt__block *out)
 	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return 0;
-	struct rt__span *sp = &rt__heap.spans[unit];
+	struct rt__span *sp = rt__span_at(unit);
 	rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
 	rt__span_make_single(unit, class, units, 0);
 	out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};

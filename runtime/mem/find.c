@@ -11,13 +11,13 @@
 static struct rt__span *
 head_of(uint32_t unit)
 {
-	uint32_t huge = rt__load_rlx(&rt__heap.chunks[unit / RT_CHUNK_UNITS].huge);
-	struct rt__span *sp = &rt__heap.spans[unit];
+	uint32_t huge = rt__load_rlx(&rt__load_rlx(&rt__heap.chunks)[unit / RT_CHUNK_UNITS].huge);
+	struct rt__span *sp = rt__span_at(unit);
 
 	if (huge)
-		return &rt__heap.spans[(size_t)(huge - 1) * RT_CHUNK_UNITS];
+		return rt__span_at((huge - 1) * RT_CHUNK_UNITS);
 	if (rt__load_rlx(&sp->magic) == 0)
-		return sp - rt__load_rlx(&sp->back);
+		return rt__span_at(unit - rt__load_rlx(&sp->back));
 	return sp;
 }
 
@@ -26,7 +26,7 @@ rt__mem_find(uintptr_t p, struct rt__mem_block *ret)
 {
 	uintptr_t offset = p - rt__heap.base;
 
-	if (offset >= rt__load_rlx(&rt__heap.size))
+	if (offset >= rt__load_acq(&rt__heap.size)) /* pairs with the release in commit */
 		return false;
 	struct rt__span *sp = head_of((uint32_t)(offset >> RT_UNIT_SHIFT));
 	uint64_t magic = rt__load_acq(&sp->magic); /* pairs with the release of who made the span */

@@ -8,9 +8,9 @@
  *	cache	what a P, or a foreign thread, allocates from and frees to without a lock
  *	central	one for each size class: spans with free blocks, batches between caches
  *
- * The heap is one range of addresses, reserved once and committed from its low end; a table beside
- * it has an entry for each unit. So any address leads to its span, block and state in constant
- * time, without a lock: rt__mem_find.
+ * The heap is one range of addresses, reserved once and committed from its low end; a table below
+ * it, which grows downwards, has an entry for each unit. So any address leads to its span, block
+ *and state in constant time, without a lock: rt__mem_find.
  *
  * Nothing is ever written into a block that is not in use: lists are arrays of addresses, and the
  * state of each block is a byte outside of it. Freed memory keeps nobody's pointers to damage, and
@@ -76,7 +76,7 @@ struct rt__chunk {
 struct rt__heap {
 	uintptr_t base;         /* (c) a multiple of RT_CHUNK */
 	size_t size;            /* (a) committed bytes; only grows */
-	struct rt__span *spans; /* (c) of each unit */
+	struct rt__span *spans; /* (c) of unit 0; those of others lie below it */
 	uintptr_t spans_at_0;   /* (c) where the entry of address 0 would be */
 
 	/* The rest is for who holds the lock. */
@@ -84,8 +84,9 @@ struct rt__heap {
 	uint32_t nchunks, max_chunks; /* committed, reserved; (a) reads of nchunks */
 	uint32_t step;                /* chunks to commit next time */
 	uint32_t huge_from;           /* chunks from here on are of huge pages, if there are any */
-	struct rt__chunk *chunks;
-	uint8_t *longest;                  /* of each chunk: the most free units in a row */
+	uint32_t table_cap;           /* chunks that the next two have room for */
+	struct rt__chunk *chunks;     /* (a) for rt__mem_find */
+	uint8_t *longest;             /* of each chunk: the most free units in a row */
 	uint32_t hint[RT_CHUNK_UNITS + 1]; /* [n]: no chunk before has n free units in a row */
 	size_t used, dirty;                /* units in spans; units that are free and have memory */
 	size_t released;                   /* bytes given back, ever */
@@ -103,14 +104,20 @@ rt__unit_address(uint32_t unit)
 static inline uint32_t
 rt__span_unit(const struct rt__span *sp)
 {
-	return (uint32_t)(sp - rt__heap.spans);
+	return (uint32_t)(rt__heap.spans - sp);
+}
+
+static inline struct rt__span *
+rt__span_at(uint32_t unit)
+{
+	return rt__heap.spans - unit;
 }
 
 /* The entry of the unit that an address of the heap lies in. */
 static inline struct rt__span *
 rt__unit_of(const void *p)
 {
-	return (struct rt__span *)(rt__heap.spans_at_0 +
+	return (struct rt__span *)(rt__heap.spans_at_0 -
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
@@ -122,7 +129,7 @@ rt__span_in_use(const void *p, uint8_t **state)
 
 	if (rt__unlikely(offset >= rt__load_rlx(&rt__heap.size)))
 		return NULL;
-	struct rt__span *sp = &rt__heap.spans[offset >> RT_UNIT_SHIFT];
+	struct rt__span *sp = rt__heap.spans - (offset >> RT_UNIT_SHIFT);
 	uint32_t magic = rt__load_rlx(&sp->magic);
 	uint64_t at = (offset & (RT_UNIT - 1)) * magic;
 	if (rt__unlikely((uint32_t)at >= magic))
@@ -191,8 +198,10 @@ void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
 /* A stack of free blocks, which grows up; below the first is one at NULL, which tells that it is
  * empty. */
 struct rt__bin {
-	struct rt__block *top; /* the topmost, or the one at NULL */
-	struct rt__block *hi;  /* where that is when the stack is full */
+	struct rt__block *top;  /* the topmost, or the one at NULL */
+	struct rt__block *hi;   /* where that is when the stack is full */
+	struct rt__block *lo;   /* the one at NULL */
+	struct rt__block *more; /* a larger place for it, if it turns out to be busy */
 };
 
 struct rt__cache {

@@ -97,7 +97,7 @@ alloc_large(size_t size, bool *zero)
 	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return NULL;
-	rt__heap.spans[unit].own_state[0] = RT_BLOCK_USED;
+	rt__span_at(unit)->own_state[0] = RT_BLOCK_USED;
 	rt__span_make_single(unit, RT_CLASS_LARGE, n, n * (uint32_t)(RT_UNIT / PAGE));
 	return (void *)rt__unit_address(unit);
 }
@@ -115,7 +115,7 @@ alloc_huge(size_t size, size_t align, bool *zero)
 	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return NULL;
-	struct rt__span *sp = &rt__heap.spans[unit];
+	struct rt__span *sp = rt__span_at(unit);
 	sp->own_state[0] = RT_BLOCK_USED;
 	rt__span_make_single(unit, RT_CLASS_HUGE, 1, pages_for(size));
 	rt__os_guard(guard_of(sp), rt__os.page_size);
@@ -168,7 +168,7 @@ resize_large(struct rt__span *sp, size_t size)
 	if (!done)
 		return false;
 	for (uint32_t i = have; i < n; i++)
-		sp[i].back = (uint8_t)i;
+		rt__span_at(unit + i)->back = (uint8_t)i;
 	sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
 	return true;
 }

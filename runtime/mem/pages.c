@@ -3,10 +3,11 @@
  * The heap's address space, and which units and chunks of it are free.
  *
  * It is reserved once, wherever the kernel likes (which is random): as much as there is, up to 1
- * TiB, without access. The tables lie in front of it. Both are made accessible as the heap grows, a
- * chunk at first, then twice as much each time up to 64 MiB; so a small program pays for what it
- * uses, a stray pointer behind the heap faults, and strict overcommit counts what is there. Steps
- * of 32 MiB and more ask for huge pages: what they may waste is a small part of a heap that large.
+ * TiB, without access. The table of units lies in front of it, and grows downwards, so that a small
+ * heap is all in one place. Both are made accessible as the heap grows, a chunk at first, then
+ * twice as much each time up to 64 MiB; so a small program pays for what it uses, a stray pointer
+ * behind the heap faults, and strict overcommit counts what is there. Steps of 32 MiB and more ask
+ * for huge pages: what they may waste is a small part of a heap that large.
  *
  * Free units are bits, one word for each chunk. A run of up to 32 units lies in one chunk: the
  * first with room, from low addresses up, so that the high end of a heap that has shrunk is free.
@@ -26,6 +27,7 @@
 #define MAX_STEP 32u
 #define HUGE_STEP 16u
 #define ALL_FREE UINT32_MAX
+#define FIRST_TABLE 64u /* chunks */
 
 struct rt__heap rt__heap;
 
@@ -80,42 +82,20 @@ mask_of(uint32_t bit, uint32_t n)
 
 /* ---- reserving and committing ---- */
 
-static size_t
-tables_size(uint32_t max_chunks)
-{
-	size_t per_chunk = sizeof(struct rt__chunk) + 1 + RT_CHUNK_UNITS * sizeof(struct rt__span);
-
-	return RT_ALIGN_UP(max_chunks * per_chunk + RT_CACHE_LINE, RT_CHUNK);
-}
-
-/* The table that begins at `from`, whose first page may be another one's last. */
-static bool
-commit_table(const void *from, const void *to)
-{
-	uintptr_t lo = (uintptr_t)from & ~(rt__os.page_size - 1);
-
-	return rt__os_commit((void *)lo, RT_ALIGN_UP((uintptr_t)to, rt__os.page_size) - lo);
-}
+#define SPANS_OF_CHUNK (RT_CHUNK_UNITS * sizeof(struct rt__span))
 
 static bool
 try_reserve(uint32_t max_chunks)
 {
 	struct rt__heap *h = &rt__heap;
-	size_t tables = tables_size(max_chunks);
-	uintptr_t p = (uintptr_t)rt__os_reserve_none(tables + (max_chunks + 1) * RT_CHUNK);
+	size_t spans = RT_ALIGN_UP(max_chunks * SPANS_OF_CHUNK, RT_CHUNK);
+	uintptr_t p = (uintptr_t)rt__os_reserve_none(spans + (max_chunks + 1) * RT_CHUNK);
 
 	if (!p)
 		return false;
-	h->chunks = (struct rt__chunk *)p;
-	h->longest = (uint8_t *)&h->chunks[max_chunks];
-	h->spans =
-		(struct rt__span *)RT_ALIGN_UP((uintptr_t)&h->longest[max_chunks], RT_CACHE_LINE);
-	if (!commit_table(h->chunks, h->spans)) {
-		rt__os_unmap((void *)p, tables + (max_chunks + 1) * RT_CHUNK);
-		return false;
-	}
-	h->base = RT_ALIGN_UP(p + tables, RT_CHUNK);
-	h->spans_at_0 = (uintptr_t)h->spans - (h->base >> RT_UNIT_SHIFT) * sizeof(struct rt__span);
+	h->base = RT_ALIGN_UP(p + spans, RT_CHUNK);
+	h->spans = (struct rt__span *)h->base - 1;
+	h->spans_at_0 = (uintptr_t)h->spans + (h->base >> RT_UNIT_SHIFT) * sizeof(struct rt__span);
 	h->max_chunks = max_chunks;
 	h->step = 1;
 	return true;
@@ -142,28 +122,69 @@ reserve(void)
 	rt__heap_reserve(n);
 }
 
+/* Room for n chunks in the tables. Readers may still look at old ones, which stay. */
+static bool
+grow_tables(uint32_t n)
+{
+	struct rt__heap *h = &rt__heap;
+	uint32_t cap = h->table_cap ? h->table_cap : FIRST_TABLE;
+
+	if (n <= h->table_cap)
+		return true;
+	while (cap < n)
+		cap *= 2;
+	struct rt__chunk *chunks =
+		rt__persistent_try(cap * (sizeof *chunks + sizeof *h->longest), RT_CACHE_LINE);
+	if (!chunks)
+		return false;
+	uint8_t *longest = (uint8_t *)&chunks[cap];
+	if (h->nchunks > 0) {
+		__builtin_memcpy(chunks, h->chunks, h->nchunks * sizeof *chunks);
+		__builtin_memcpy(longest, h->longest, h->nchunks * sizeof *longest);
+	}
+	rt__store_rlx(&h->chunks, chunks);
+	h->longest = longest;
+	h->table_cap = cap;
+	return true;
+}
+
+/* The entries of the chunks from number `from` to `to`; together with the heap's first memory,
+ * which lies behind the first entries. */
+static bool
+commit_memory(uint32_t from, uint32_t to)
+{
+	size_t page = rt__os.page_size;
+	uintptr_t base = rt__heap.base, at = base + from * RT_CHUNK;
+	uintptr_t spans = (base - to * SPANS_OF_CHUNK) & ~(page - 1);
+	uintptr_t spans_end = RT_ALIGN_UP(base - from * SPANS_OF_CHUNK, page);
+
+	if (from == 0)
+		return rt__os_commit((void *)spans, base + to * RT_CHUNK - spans);
+	return rt__os_commit((void *)spans, spans_end - spans) &&
+		rt__os_commit((void *)at, (to - from) * RT_CHUNK);
+}
+
 /* Makes n more chunks usable. */
 static bool
 commit(uint32_t n)
 {
 	struct rt__heap *h = &rt__heap;
-	uintptr_t at = h->base + h->nchunks * RT_CHUNK;
-	size_t unit = (size_t)h->nchunks * RT_CHUNK_UNITS, units = (size_t)n * RT_CHUNK_UNITS;
+	uint32_t to = h->nchunks + n;
 
-	if (!commit_table(&h->spans[unit], &h->spans[unit + units]) ||
-	    !rt__os_commit((void *)at, n * RT_CHUNK))
+	if (!grow_tables(to) || !commit_memory(h->nchunks, to))
 		return false;
 	if (n >= HUGE_STEP)
-		rt__os_huge_pages((void *)at, n * RT_CHUNK);
+		rt__os_huge_pages((void *)(h->base + h->nchunks * RT_CHUNK), n * RT_CHUNK);
 	else
-		h->huge_from = h->nchunks + n;
-	for (uint32_t i = h->nchunks; i < h->nchunks + n; i++) {
+		h->huge_from = to;
+	for (uint32_t i = h->nchunks; i < to; i++) {
 		h->chunks[i].free = h->chunks[i].zero = ALL_FREE;
 		h->longest[i] = RT_CHUNK_UNITS;
 	}
-	rt__store_rlx(&h->nchunks, h->nchunks + n);
-	/* Relaxed: who has a pointer into it has it from who has seen this. */
-	rt__store_rlx(&h->size, h->nchunks * RT_CHUNK);
+	rt__store_rlx(&h->nchunks, to);
+	/* rel: the tables. Pairs with the acquire in rt__mem_find; others that have a pointer into
+	 * the heap have it from who has seen this. */
+	rt__store_rel(&h->size, to * RT_CHUNK);
 	return true;
 }
 

@@ -65,7 +65,7 @@ rt__span_new(unsigned class)
 
 	if (unit == RT_NO_UNIT)
 		return NULL;
-	struct rt__span *sp = &rt__heap.spans[unit];
+	struct rt__span *sp = rt__span_at(unit);
 	sp->state = new_states(sp, class);
 	if (!sp->state) {
 		free_unit(unit);
@@ -159,10 +159,10 @@ rt__span_give(struct rt__span *sp, struct rt__block b)
 void
 rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages)
 {
-	struct rt__span *sp = &rt__heap.spans[unit];
+	struct rt__span *sp = rt__span_at(unit);
 
 	for (uint32_t i = 1; i < units; i++)
-		sp[i].back = (uint8_t)i;
+		rt__span_at(unit + i)->back = (uint8_t)i;
 	sp->state = sp->own_state;
 	sp->class = (uint8_t) class;
 	sp->back = 0;

@@ -20,7 +20,7 @@ rt_read_mem_stats(rt_mem_stats *ret)
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
 	for (uint32_t unit = 0; unit < ret->committed >> RT_UNIT_SHIFT; unit++) {
-		const struct rt__span *sp = &h->spans[unit];
+		const struct rt__span *sp = rt__span_at(unit);
 
 		if (rt__load_acq(&sp->magic) == 0) /* pairs with the release of who made it */
 			continue;
@@ -80,7 +80,7 @@ units_of(const struct rt__span *sp)
 static uint32_t
 check_unit(uint32_t unit)
 {
-	const struct rt__span *sp = &rt__heap.spans[unit];
+	const struct rt__span *sp = rt__span_at(unit);
 	const struct rt__chunk *c = &rt__heap.chunks[unit / RT_CHUNK_UNITS];
 	uint32_t n = 1, bit = 1u << unit % RT_CHUNK_UNITS;
 
@@ -98,7 +98,7 @@ check_unit(uint32_t unit)
 		c = &rt__heap.chunks[(unit + i) / RT_CHUNK_UNITS];
 		CHECK(!(c->free & 1u << (unit + i) % RT_CHUNK_UNITS), sp);
 		CHECK((c->huge != 0) == (sp->class == RT_CLASS_HUGE), sp);
-		CHECK(i == 0 || c->huge || sp[i].back == i, &sp[i]);
+		CHECK(i == 0 || c->huge || rt__span_at(unit + i)->back == i, rt__span_at(unit + i));
 	}
 	return n;
 }
