@@ -9,6 +9,10 @@
  *
  * All are weak: a program that brings an allocator keeps it. libc's own use of the heap comes by
  * libc_malloc.c.
+ *
+ * Not there yet: a mode that looks harder (RTDEBUG=malloc=hard: quarantine, canaries behind blocks,
+ * random order); mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
+ * blocks of less than 1 MiB; spans of blocks without pointers, for a collector.
  */
 #include <errno.h>
 #include <malloc.h>

@@ -116,7 +116,8 @@ block_at(const struct rt__span *sp, uint32_t i)
 {
 	uintptr_t base = rt__unit_address(rt__span_unit(sp));
 
-	return (struct rt__block){(void *)(base + i * rt__class_size[sp->class]), &sp->state[i]};
+	return (struct rt__block){(void *)(base + (uintptr_t)i * rt__class_size[sp->class]),
+				  &sp->state[i]};
 }
 
 uint32_t

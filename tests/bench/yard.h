@@ -19,4 +19,11 @@ void preemptio(long n, int k);
 void sysread(long n, int k);
 void pipeblk(long n, int k);
 
+/* ---- memory.c ---- */
+void malloc_rand(long n, int k);
+void malloc_small(long n, int k);
+void malloc_large(long n, int k);
+void malloc_lifo(long n, int k);
+void malloc_xfree(long n, int k);
+
 #endif
