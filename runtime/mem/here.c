@@ -173,6 +173,8 @@ void
 rt__caches_lose_others(void)
 {
 	for (struct rt__cache *c = foreign.all; c; c = c->next)
-		if (c != self.cache)
+		if (c != self.cache) {
 			rt__cache_lose(c);
+			c->in_use = false;
+		}
 }

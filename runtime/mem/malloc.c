@@ -108,12 +108,16 @@ alloc_slow(size_t size, bool *zero)
 	return p;
 }
 
+/* Also of larger blocks that the cache has. */
 static RT_NOINLINE void *
 malloc_slow(size_t size)
 {
+	void *p = NULL;
 	bool zero;
 
-	return alloc_slow(size, &zero);
+	if (size > 1024 && size <= RT_MEDIUM_MAX)
+		p = rt__bin_pop(bin_here(rt__size_class(size)));
+	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
 }
 
 static RT_NOINLINE void
@@ -188,7 +192,11 @@ rt__calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	void *p = alloc_slow(bytes, &zero);
+	void *p = NULL;
+	if (bytes <= 1024)
+		p = rt__bin_pop_zero(bin_here(rt__class_of_16[(bytes + 15) / 16]), &zero);
+	if (rt__unlikely(!p))
+		p = alloc_slow(bytes, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
