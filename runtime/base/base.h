@@ -78,6 +78,8 @@ struct rt__debug {
 	int asyncpreemptoff; /* preempt only where goroutines call the runtime */
 	int no_xsave;        /* save vector state as on CPUs without XSAVE: SSE only */
 	int no_xsavec;       /* ... without XSAVEC */
+	int minsigstksz;     /* signal frames of at least so many bytes, as on larger CPUs */
+	int preemptstress;   /* preempt at random, so many microseconds apart on average */
 	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
 	int stackuse;        /* measure how deep goroutines go, and print it at exit */
 	int schedtrace;      /* print the scheduler's state every so many milliseconds */

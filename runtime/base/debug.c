@@ -12,10 +12,12 @@ static const struct key {
 } keys[] = {
 	{"asyncpreemptoff", offsetof(struct rt__debug, asyncpreemptoff)},
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
+	{"minsigstksz", offsetof(struct rt__debug, minsigstksz)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
+	{"preemptstress", offsetof(struct rt__debug, preemptstress)},
 	{"scheddetail", offsetof(struct rt__debug, scheddetail)},
 	{"schedseed", offsetof(struct rt__debug, schedseed)},
 	{"schedtrace", offsetof(struct rt__debug, schedtrace)},

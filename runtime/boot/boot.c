@@ -18,8 +18,6 @@
 #include "sched/sched.h"
 #include "stack/stack.h"
 
-#define MAX_MS 10000
-
 int main(int argc, char **argv, char **envp);
 
 static void check(void);
@@ -82,10 +80,10 @@ default_procs(void)
 static void
 schedinit(void)
 {
-	rt__set_maxmcount(MAX_MS);
 	rt__stackinit(rt__env_stack_size(), rt__tls_size());
 	rt__mallocinit();
 	rt__m0_init(rt__libc_first_tid());
+	rt_set_max_threads(RT_MAX_THREADS);
 	rt__mcommoninit(&rt__m0);
 	rt__crash_init();
 	rt__goargs();

@@ -3,17 +3,22 @@
 #include "init/init.h"
 #include "libc/libc.h"
 #include "proc/proc.h"
+#include "usync/usync.h"
 
 const struct rt__hooks rt__hooks = {
 	.tls_size = rt__tls_size,
 	.tls_make = rt__tls_make,
 	.tls_unwind = rt__tls_unwind,
+	.thread_stack = rt__thread_stack,
 	.tls_finish = rt__tls_finish,
 	.thread_start = rt__thread_start,
 	.thread_exit = rt__thread_exit,
 	.foreign_threads = rt__foreign_threads,
 	.signal_take = rt__signal_take,
 	.signal_chain = rt__signal_chain,
+	.wg_done = rt__wg_done,
+	.explain_deadlock = rt__explain_deadlock,
+	.pools_free = rt__pools_free,
 	.run_finis = rt__run_finis,
 	.explain_init = rt__explain_init,
 };

@@ -17,8 +17,13 @@ int32_t rt__libc_first_tid(void);
 /* tls.c: a goroutine as musl sees it, a thread with a struct pthread of its own. See rt__hooks. */
 size_t rt__tls_size(void);
 void *rt__tls_make(void *mem, uint32_t number, struct rt__stack stack);
-void rt__tls_unwind(void *tp);
+void rt__tls_unwind(void *tp, const void *until);
+struct rt__stack rt__thread_stack(void *tp);
 void rt__tls_finish(void *tp);
+
+/* sleep.c: parks the calling goroutine in place of a system call that sleeps, with its first four
+ * arguments: *ret is the result. False: it is for the kernel. */
+bool rt__sleep_parked(long nr, long a, long b, long c, long d, long *ret);
 
 /* thread.c: see rt__hooks. */
 int rt__thread_start(void *(*fn)(void *), void *arg, bool small);

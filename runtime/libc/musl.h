@@ -58,6 +58,8 @@ struct musl_pthread {
 };
 _Static_assert(sizeof(struct musl_pthread) == 200, "struct pthread of musl 1.2, x86-64");
 _Static_assert(offsetof(struct musl_pthread, canary) == 40, "%fs:0x28 is the compiler's");
+_Static_assert(offsetof(struct musl_pthread, sysinfo) == RT_TP_UNWIND, "arch offsets");
+_Static_assert(offsetof(struct musl_pthread, cancelbuf) == RT_TP_CLEANUPS, "arch offsets");
 _Static_assert(offsetof(struct musl_pthread, tsd) == 128, "struct pthread of musl 1.2, x86-64");
 
 enum { MUSL_JOINABLE = 2, MUSL_DETACHED = 3 };

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pthread_create by the program. musl's links the new thread into the list of its creator's
- * struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own. What it
- * starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one, since a clone
- * inherits the register that leads to its creator's.
+ * pthread_create and pthread_exit by the program. musl's links the new thread into the list of its
+ * creator's struct pthread; a goroutine's is in no list (tls.c), so it runs on the thread's own.
+ * What it starts is a foreign thread: it has no M, and finds rt__m_foreign in place of one
+ * (clone.c).
+ *
+ * It has a stack for signal handlers, so that the overflow of its own is reported; where there is
+ * no memory for that, it goes without.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +19,7 @@
 
 #include "libc/musl.h"
 #include "mem/mem.h"
+#include "os/os.h"
 #include "sched/sched.h"
 
 int __pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -34,10 +38,22 @@ struct create_args {
 	int error;
 };
 
-static void
-foreign_ended(void *unused)
+static void *
+signal_stack(void)
 {
-	(void)unused;
+	size_t size = rt__os_signal_stack_size();
+	void *stack = rt__os_signal_stack_new(size);
+
+	if (stack)
+		rt__os_sigaltstack(stack, size);
+	return stack;
+}
+
+static void
+foreign_ended(void *stack)
+{
+	if (stack)
+		rt__os_signal_stack_end(stack, rt__os_signal_stack_size());
 	rt__cache_leave();
 	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
 		rt__check_deadlock();
@@ -49,9 +65,9 @@ foreign_main(void *arg)
 	struct foreign f = *(struct foreign *)arg;
 	void *result;
 
-	rt__setm_raw(&rt__m_foreign);
+	musl_self()->sysinfo = 0; /* libc copies its creator's: that has deferred what it has */
 	free(arg);
-	pthread_cleanup_push(foreign_ended, NULL);
+	pthread_cleanup_push(foreign_ended, signal_stack());
 	result = f.c11_fn ? (void *)(intptr_t)f.c11_fn(f.arg) : f.fn(f.arg);
 	pthread_cleanup_pop(1);
 	return result;
@@ -73,6 +89,7 @@ create(pthread_t *thread, const pthread_attr_t *attr, struct foreign f)
 	if (!a.f)
 		return EAGAIN;
 	*a.f = f;
+	rt__not_alone();
 	rt__add_rlx(&rt__foreign_count,
 		    1); /* before it runs: from then on, it may ready goroutines */
 	rt__on_thread(create_on_thread, &a);
@@ -104,5 +121,12 @@ pthread_exit(void *result)
 {
 	if (rt__getg())
 		rt_goexit();
+	rt__unwind_all();
 	__pthread_exit(result);
+}
+
+void
+thrd_exit(int result)
+{
+	pthread_exit((void *)(intptr_t)result);
 }

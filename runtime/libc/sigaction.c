@@ -155,6 +155,14 @@ run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)
 		sa->sa_handler(sig);
 }
 
+/* Neither for a thread nor by what it has just done. */
+static bool
+is_for_process(int sig, const siginfo_t *info)
+{
+	return info->si_code != SI_TKILL && sig != SIGSEGV && sig != SIGBUS && sig != SIGFPE &&
+		sig != SIGILL && sig != SIGTRAP;
+}
+
 static void
 call_handler(int sig, siginfo_t *info, void *context)
 {
@@ -169,6 +177,8 @@ call_handler(int sig, siginfo_t *info, void *context)
 	struct rt__handler_frame f = rt__enter_handler(rt__interrupted_sp(context));
 	run_handler(&sa, sig, info, context);
 	rt__leave_handler(&f);
+	if (is_for_process(sig, info))
+		rt__interrupt_main(sig);
 }
 
 static bool

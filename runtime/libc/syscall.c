@@ -2,7 +2,8 @@
 /*
  * __syscall_cp: what musl calls for every system call that POSIX makes a cancellation point, which
  * are those that block: read, write, accept, poll, nanosleep, waitpid, and the futex waits of
- * condition variables, semaphores and joins. Here a goroutine gives up its P for the time.
+ * condition variables, semaphores and joins. Here a goroutine gives up its P for the time; one that
+ * only sleeps needs no thread either (sleep.c).
  *
  * On other threads it is what it was, cancellation included. syscall(2), which is not cancelled,
  * comes this way too: programs wait on futexes with it.
@@ -57,7 +58,7 @@ call(long nr, long a, long b, long c, long d, long e, long f)
 
 	rt__entersyscall((uintptr_t)__builtin_return_address(0), (uintptr_t)(frame + 2), frame[0],
 			 waits(nr, b, c, d));
-	long r = rt__syscall6(nr, a, b, c, d, e, f);
+	long r = rt__syscall_waiting(nr, a, b, c, d, e, f);
 	rt__exitsyscall();
 	return r;
 }
@@ -73,8 +74,14 @@ may_give_p(void)
 long
 __syscall_cp(long nr, long a, long b, long c, long d, long e, long f)
 {
-	if (rt__likely(may_give_p()))
+	long r;
+
+	if (rt__likely(may_give_p())) {
+		if (rt__unlikely(nr == SYS_nanosleep || nr == SYS_clock_nanosleep) &&
+		    rt__sleep_parked(nr, a, b, c, d, &r))
+			return r;
 		return call(nr, a, b, c, d, e, f);
+	}
 	if (rt__getm() == &rt__m_foreign && __syscall_cp_c)
 		return __syscall_cp_c(nr, a, b, c, d, e, f);
 	return rt__syscall6(nr, a, b, c, d, e, f);

@@ -52,7 +52,7 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 	td->prev = td->next = td;
 	td->tid = (int)(TID_FIRST + number);
 	td->canary = self->canary;
-	td->sysinfo = self->sysinfo;
+	td->sysinfo = 0; /* ours: the chain of what is deferred */
 	td->detach_state = MUSL_DETACHED;
 	td->tsd = mem;
 	td->stack = (void *)stack.hi;
@@ -77,6 +77,7 @@ reset(struct musl_pthread *td)
 	td->h_errno_val = 0;
 	td->locale = &__libc.global_locale;
 	td->stdio_locks = NULL;
+	td->sysinfo = 0;
 	/* Destructors that set values again and again are left off after four rounds. */
 	if (td->tsd_used) {
 		__builtin_memset(td->tsd, 0, __pthread_tsd_size);
@@ -90,12 +91,21 @@ reset(struct musl_pthread *td)
 	}
 }
 
+struct rt__stack
+rt__thread_stack(void *tp)
+{
+	const struct musl_pthread *td = tp;
+	uintptr_t hi = (uintptr_t)td->stack;
+
+	return (struct rt__stack){hi - td->stack_size, hi};
+}
+
 void
-rt__tls_unwind(void *tp)
+rt__tls_unwind(void *tp, const void *until)
 {
 	struct musl_pthread *td = tp;
 
-	while (td->cancelbuf) {
+	while (td->cancelbuf && td->cancelbuf != until) {
 		struct musl_cleanup *c = td->cancelbuf;
 
 		td->cancelbuf = c->next;

@@ -19,6 +19,12 @@ rt__nanotime(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+void
+rt__os_precise_sleep(bool on)
+{
+	rt__syscall3(SYS_prctl, RT_PR_SET_TIMERSLACK, on, 0); /* ns; 0 is the default */
+}
+
 int64_t
 rt__nanotime_once(void)
 {

@@ -16,6 +16,16 @@ rt__futex_wait(uint32_t *addr, uint32_t value, int64_t ns)
 		     0);
 }
 
+bool
+rt__futex_wait_until(uint32_t *addr, uint32_t value, int64_t when)
+{
+	int64_t at = when > 0 ? when : 0;
+	struct kernel_timespec ts = {at / 1000000000, at % 1000000000};
+
+	return rt__syscall6(SYS_futex, (long)addr, RT_FUTEX_WAIT_BITSET_PRIVATE, value,
+			    when == INT64_MAX ? 0 : (long)&ts, 0, RT_FUTEX_ANY) != -RT_ETIMEDOUT;
+}
+
 void
 rt__futex_wake(uint32_t *addr, int count)
 {

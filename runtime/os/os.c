@@ -7,6 +7,7 @@
 #define O_RDONLY_ 0
 #define O_RDWR_ 2
 #define POLLNVAL_ 0x20
+#define F_GETFD_ 1
 
 struct rt__os rt__os;
 uint8_t rt__has_fsgsbase;
@@ -64,13 +65,19 @@ rt__os_check_fds(void)
 		short events, revents;
 	} fds[3] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
 
-	if (rt__syscall3(SYS_poll, (long)fds, 3, 0) <= 0)
-		return;
-	for (int i = 0; i < 3; i++)
-		if ((fds[i].revents & POLLNVAL_) &&
-		    rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)"/dev/null", O_RDWR_, 0, 0, 0) < 0)
+	long r = rt__syscall3(SYS_poll, (long)fds, 3, 0);
+	for (int i = 0; i < 3 && r != 0; i++) {
+		bool closed = fds[i].revents & POLLNVAL_;
+
+		if (r < 0) /* three are more than RLIMIT_NOFILE */
+			closed = rt__syscall3(SYS_fcntl, fds[i].fd, F_GETFD_, 0) < 0;
+		if (!closed)
+			continue;
+		long e = rt__syscall6(SYS_openat, RT_AT_FDCWD, (long)"/dev/null", O_RDWR_, 0, 0, 0);
+		if (e < 0 && e != -RT_EMFILE) /* if so, no file of the program can take its place */
 			rt__die_at_boot("descriptor %d is closed and /dev/null cannot be opened",
 					i);
+	}
 }
 
 size_t

@@ -70,6 +70,9 @@ size_t rt__os_huge_page_size(void);
 /* The runtime's own, as Go's: it means nothing to most, and debuggers pass it on in silence. */
 #define RT_SIGURG 23
 
+/* Go's name of a signal that ends a program with a report. */
+const char *rt__signal_name(int sig);
+
 /* Sends a signal to a thread of this process. */
 int rt__os_tgkill(int tid, int sig);
 
@@ -92,8 +95,12 @@ void rt__eprint_collect(bool on);
 
 /* How large a stack the handlers of this runtime need. */
 size_t rt__os_signal_stack_size(void);
+/* Memory for one, with a guard below; NULL if there is none. */
+void *rt__os_signal_stack_new(size_t size);
 /* Gives the calling thread one: 0 or -errno. */
 int rt__os_sigaltstack(void *stack, size_t size);
+/* Takes one that is the calling thread's, unless it has another by now, and gives it back. */
+void rt__os_signal_stack_end(void *stack, size_t size);
 
 /* ---- probe.c ---- */
 
@@ -133,11 +140,16 @@ size_t rt__cgroup_parse_bytes(const char *text);
 int64_t rt__nanotime(void);      /* CLOCK_MONOTONIC, nanoseconds */
 int64_t rt__nanotime_once(void); /* the same, cheaper where it is the only call */
 void rt__os_sleep(int64_t ns);
+/* How late the kernel may end this thread's sleeps: as little as it can, or as for any thread (50
+ * us, so that it can end several at once). Children inherit it. */
+void rt__os_precise_sleep(bool on);
 
 /* ---- futex.c ---- */
 
 /* Sleeps while *addr == value; ns < 0: without limit. May wake for no reason. */
 void rt__futex_wait(uint32_t *addr, uint32_t value, int64_t ns);
+/* The same with a time of CLOCK_MONOTONIC, INT64_MAX for ever: false when it has come. */
+bool rt__futex_wait_until(uint32_t *addr, uint32_t value, int64_t when);
 void rt__futex_wake(uint32_t *addr, int count);
 
 /* ---- mem.c ---- */

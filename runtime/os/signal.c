@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Signal masks, and signals to threads. */
+/* Signal masks, signals to threads, and signals' names. */
+#include <signal.h>
+
 #include "os/os.h"
 #include "os/sysnum.h"
+
+static const char *const names[] = {
+	[SIGQUIT] = "SIGQUIT: quit",
+	[SIGILL] = "SIGILL: illegal instruction",
+	[SIGTRAP] = "SIGTRAP: trace trap",
+	[SIGABRT] = "SIGABRT: abort",
+	[SIGBUS] = "SIGBUS: bus error",
+	[SIGFPE] = "SIGFPE: floating-point exception",
+	[SIGSEGV] = "SIGSEGV: segmentation violation",
+	[SIGSYS] = "SIGSYS: bad system call",
+};
+
+const char *
+rt__signal_name(int sig)
+{
+	return names[sig];
+}
 
 int
 rt__os_tgkill(int tid, int sig)

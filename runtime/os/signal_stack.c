@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A stack for signal handlers, since the one that overflows has no room for them. */
 #include <elf.h>
+#include <signal.h>
 
 #include "os/os.h"
 #include "os/sysnum.h"
@@ -16,20 +17,51 @@ rt__os_signal_stack_size(void)
 {
 	size_t frame = FRAME_MIN;
 
+	if (rt__debug.minsigstksz > (int)frame)
+		frame = (size_t)rt__debug.minsigstksz;
 	for (const unsigned long *a = rt__args.auxv; a && a[0] != AT_NULL; a += 2)
 		if (a[0] == AT_MINSIGSTKSZ && a[1] > frame)
 			frame = a[1];
 	return RT_ALIGN_UP(2 * frame + REPORT, rt__os.page_size);
 }
 
+void *
+rt__os_signal_stack_new(size_t size)
+{
+	char *p = rt__os_reserve(rt__os.page_size + size);
+
+	if (!p)
+		return NULL;
+	if (rt__os_guard(p, rt__os.page_size) < 0) {
+		rt__os_unmap(p, rt__os.page_size + size);
+		return NULL;
+	}
+	return p + rt__os.page_size;
+}
+
+struct altstack {
+	void *sp;
+	int flags;
+	size_t size;
+};
+
 int
 rt__os_sigaltstack(void *stack, size_t size)
 {
-	struct {
-		void *sp;
-		int flags;
-		size_t size;
-	} ss = {stack, 0, size};
+	struct altstack ss = {stack, 0, size};
 
 	return (int)rt__syscall3(SYS_sigaltstack, (long)&ss, 0, 0);
+}
+
+/* Of the two, only the kernel knows whether a handler runs on it, as one that is left by
+ * pthread_exit does: then it stays. */
+void
+rt__os_signal_stack_end(void *stack, size_t size)
+{
+	struct altstack now = {0}, none = {.flags = SS_DISABLE};
+
+	rt__syscall3(SYS_sigaltstack, 0, (long)&now, 0);
+	if (now.sp == stack && rt__syscall3(SYS_sigaltstack, (long)&none, 0, 0) < 0)
+		return;
+	rt__os_unmap((char *)stack - rt__os.page_size, rt__os.page_size + size);
 }

@@ -29,8 +29,12 @@
 
 #define RT_FUTEX_WAIT_PRIVATE 128
 #define RT_FUTEX_WAKE_PRIVATE 129
+#define RT_FUTEX_WAIT_BITSET_PRIVATE 137 /* its time is absolute */
+#define RT_FUTEX_ANY (-1)
 
 #define RT_POLLOUT 4
+
+#define RT_PR_SET_TIMERSLACK 29
 
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
@@ -46,5 +50,7 @@
 #define RT_EAGAIN 11
 #define RT_EFAULT 14
 #define RT_EINVAL 22
+#define RT_EMFILE 24
+#define RT_ETIMEDOUT 110
 
 #endif

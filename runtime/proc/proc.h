@@ -22,6 +22,7 @@ struct rt__arena;
 struct rt__cache;
 struct rt__m;
 struct rt__p;
+struct rt__timer;
 
 /* Goroutine status, with Go's numbers. */
 enum rt__g_status {
@@ -36,7 +37,20 @@ enum rt__g_status {
 /* Why a goroutine waits; the texts are Go's (rt__wait_reason_text). */
 enum rt__wait_reason {
 	RT_WAIT_NONE,
+	RT_WAIT_CHAN_RECEIVE_NIL,
+	RT_WAIT_CHAN_SEND_NIL,
+	RT_WAIT_SELECT_NO_CASES,
+	RT_WAIT_SELECT,
+	RT_WAIT_CHAN_RECEIVE,
+	RT_WAIT_CHAN_SEND,
+	RT_WAIT_SEMAPHORE,
+	RT_WAIT_SLEEP,
+	RT_WAIT_COND,
+	RT_WAIT_MUTEX,
+	RT_WAIT_RWMUTEX_READ,
+	RT_WAIT_RWMUTEX_WRITE,
 	RT_WAIT_WAITGROUP,
+	RT_WAIT_CONTEXT,
 	RT_WAIT_EXIT, /* another goroutine is in exit(3) */
 	RT_WAIT_REASONS,
 };
@@ -60,25 +74,27 @@ struct rt__g {
 	void *tp;        /* (!) (c) thread pointer: this goroutine's struct pthread */
 	uint32_t status; /* (a) enum rt__g_status */
 	uint8_t wait_reason;
-	bool sleepy;            /* (g) its last system call lost its P: the next one may well */
-	bool own_mask;          /* its signal mask is not the process's */
-	uint8_t stack_class;    /* (c) stack/stack.h; 0 is the ordinary size */
-	struct rt__m *m;        /* M that runs it now */
-	struct rt__m *locked_m; /* M that alone may run it, see rt_lock_os_thread */
-	uint64_t id;            /* goid: main is 1, never reused */
+	bool sleepy;                /* (g) its last system call lost its P: the next one may well */
+	bool own_mask;              /* its signal mask is not the process's */
+	uint8_t stack_class : 7;    /* (c) stack/stack.h; 0 is the ordinary size */
+	uint8_t panic_on_fault : 1; /* (g) rt_panic_on_fault */
+	struct rt__m *m;            /* M that runs it now */
+	struct rt__m *locked_m;     /* M that alone may run it, see rt_lock_os_thread */
+	uint32_t wait_since; /* rt__sched.clock when it last began to wait; see sched/sysmon.c */
+	uint32_t number;     /* (c) dense, from 1: this slot's, not the goroutine's */
 
-	struct rt__g *link;     /* next on a wait list; owner of that list */
+	void *wg;               /* (g) told when it has ended: rt_wg_go */
 	uint64_t sigmask;       /* (g) if own_mask */
 	struct rt__m *wait_m;   /* (S) M that sleeps until this G gets a P, see sched/syscall.c */
 	void *link_arg;         /* (g) argument of the switch under way, see rt__park */
 	struct rt__stack stack; /* (c) */
-	uint64_t parent_id;     /* goid of the creator */
+	uint64_t id;            /* goid: main is 1, never reused */
 	uintptr_t start_pc;     /* function it was started with */
 	uintptr_t creator_pc;   /* call of rt_go that made it */
 	struct rt__g *all_link; /* next and previous of all Gs: sched/g.c */
 	struct rt__g *all_prev;
 	struct rt__arena *arena; /* (c) where the stack lies; NULL: main's */
-	uint32_t number;         /* (c) dense, from 1: this slot's, not the goroutine's */
+	uint64_t parent_id;      /* goid of the creator */
 	/* (g) Where the goroutine entered a system call: the context of rt__entersyscall's caller.
 	 * Valid while its status is RT_G_SYSCALL. */
 	uintptr_t syscall_sp, syscall_pc, syscall_bp;
@@ -113,23 +129,25 @@ struct rt__m {
 	int32_t id;           /* (c) */
 	int32_t tid;          /* (c) the kernel's thread id */
 	bool spinning;        /* looking for work, counted in sched.nmspinning */
+	bool in_vain;         /* woken to spin, and has found nothing since */
 	struct rt__note park;
-	struct rt__m *idle_link; /* (S) next idle M */
-	struct rt__m *all_link;  /* (c) next M ever made */
-	struct rt__g *locked_g;  /* goroutine that this M alone may run */
-	uint32_t locked_ext;     /* (m) rt_lock_os_thread nesting */
-	uint32_t locked_int;     /* (m) the runtime's own nesting (initialization) */
-	uint64_t rand;           /* (m) state of the steal order and friends */
-	void (*start_fn)(void);  /* (c) instead of schedule(): sysmon */
-	struct rt__g *wait_g;    /* (S) what it will run when it gets a P; of that G, wait_m */
-	struct rt__p *old_p;     /* (m) the P that it entered its system call with */
-	void *signal_stack;      /* (c) for handlers */
-	uint64_t sigmask;        /* (m) signals that the thread blocks, outside of handlers */
-	bool in_heap;            /* (m) it is asking the heap's shared part for memory */
-	uint32_t critical;       /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
-	bool own_mask;           /* (m) ... which are not the process's */
-	uint32_t locks_held;     /* (m) by rank; in builds with assertions */
-	uint32_t urg_pending;    /* (a) a preemption signal is under way to this M */
+	struct rt__m *idle_link;  /* (S) next idle M */
+	struct rt__m *all_link;   /* (c) next M ever made */
+	struct rt__g *locked_g;   /* goroutine that this M alone may run */
+	uint32_t locked_ext;      /* (m) rt_lock_os_thread nesting */
+	uint32_t locked_int;      /* (m) the runtime's own nesting (initialization) */
+	uint64_t rand;            /* (m) state of the steal order and friends */
+	void (*start_fn)(void);   /* (c) instead of schedule(): a monitor */
+	struct rt__g *wait_g;     /* (S) what it will run when it gets a P; of that G, wait_m */
+	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
+	void *signal_stack;       /* (c) for handlers */
+	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
+	bool in_heap;             /* (m) it is asking the heap's shared part for memory */
+	uint32_t critical;        /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
+	bool own_mask;            /* (m) ... which are not the process's */
+	uint32_t locks_held;      /* (m) by rank; in builds with assertions */
+	uint32_t urg_pending;     /* (a) a preemption signal is under way to this M */
+	struct rt__timer *firing; /* (a) the timer whose function it runs, see sched/timer_heap.c */
 };
 
 /* What %gs leads to on a foreign thread that has a cache: so much of an M as is read that way. */
@@ -166,16 +184,35 @@ struct rt__runq {
 	struct rt__g *ring[RT_RUNQ_SIZE];      /* (a) */
 };
 
+/* No time: later than any. */
+#define RT_NEVER INT64_MAX
+
+/* A heap of timers: sched/timer_heap.c. */
+struct rt__timers {
+	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t second;       /* (a) and the one after it */
+	int64_t looked;       /* (a) when the owner last compared that with the clock */
+	struct rt__lock lock; /* of all that follows */
+	int32_t n;            /* entries, */
+	int32_t pending;      /* (a) of which so many were not stopped */
+	uint32_t cap, free;   /* a free slot, the first of a chain */
+	struct rt__timer_entry *heap;
+	union rt__timer_slot *slots;
+};
+
 /* The queue is last: of a P that has run little, only the first lines have been touched. */
 struct rt__p {
 	int32_t id;              /* (c) */
 	uint32_t status;         /* (a) enum rt__p_status */
 	uint32_t sched_tick;     /* (p) grows with each time slice */
+	uint32_t switches;       /* (p) writes, (a) reads: goroutines that it has run */
+	uint32_t looked;         /* the lookout: the same, at its last look */
 	uint32_t global_tick;    /* (p) sched_tick from which on the global queue comes first */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
 	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
+	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */
 	struct rt__cache *cache; /* (p) blocks for malloc, see mem/here.c */
@@ -187,6 +224,7 @@ struct rt__p {
 	uint32_t sysmon_systick; /* sysmon: the same of system calls */
 	int64_t sysmon_syswhen;
 	int64_t resend_when, resend_delay; /* sysmon: when to ask the same goroutine again */
+	struct rt__timers timers;
 	struct rt__runq runq;
 	struct rt__g *free_gs[RT_FREE_GS]; /* (p) dead Gs, ready for use; the last is the warmest */
 };
@@ -243,9 +281,10 @@ struct rt__hooks {
 	/* libc/: bytes of TLS that a G needs; make it at mem, 16-aligned: the thread pointer. */
 	size_t (*tls_size)(void);
 	void *(*tls_make)(void *mem, uint32_t number, struct rt__stack stack);
-	/* libc/: run the cleanup handlers that are pushed, for a goroutine that ends inside them.
-	 */
-	void (*tls_unwind)(void *tp);
+	/* libc/: run the cleanup handlers that are pushed, down to `until`, for who leaves them. */
+	void (*tls_unwind)(void *tp, const void *until);
+	/* libc/: the stack of a foreign thread. */
+	struct rt__stack (*thread_stack)(void *tp);
 	/* libc/: do what C does at the end of a thread (destructors of thread-specific data), and
 	 * make the TLS fit for the next goroutine. */
 	void (*tls_finish)(void *tp);
@@ -260,6 +299,12 @@ struct rt__hooks {
 	 * handler. */
 	void (*signal_take)(int sig, void (*handler)(int sig, void *info, void *uc));
 	bool (*signal_chain)(int sig, void *info, void *uc);
+	/* usync/: a goroutine has ended that wg counts. */
+	void (*wg_done)(void *wg);
+	/* ... name those that wait for each other. */
+	void (*explain_deadlock)(void);
+	/* ... and free what pools have cached. */
+	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);
 	/* init/: prints which package is being initialized, and why, if one is. */

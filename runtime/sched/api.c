@@ -36,7 +36,7 @@ rt_gomaxprocs(int n)
 
 	if (n < 1 || n == old || !rt__getg())
 		return old;
-	rt__stop_the_world();
+	rt__stop_the_world("GOMAXPROCS");
 	old = rt__sched.ps->n;
 	rt__start_the_world(n < RT_MAXPROCS ? n : RT_MAXPROCS);
 	return old;

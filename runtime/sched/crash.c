@@ -190,6 +190,7 @@ rt__crash_begin(void)
 	/* No handler of the program's runs any more, and a pipe without a reader does not kill. */
 	rt__os_set_sigmask(~SYNCHRONOUS);
 	take_turn();
+	rt__clock_set(rt__nanotime()); /* for who reads the core file */
 	rt__schedtrace_crash();
 	freeze_the_world();
 	return true;
@@ -207,6 +208,9 @@ rt__crash_print(enum rt__crash kind, const struct rt__where *at)
 
 	if (setting == RT_TRACEBACK_NONE)
 		return;
+	const char *stopping = rt__load_acq(&rt__sched.stop_reason); /* pairs with world_take */
+	if (stopping && crash.depth == 0)
+		rt__eprintf("[the world is being stopped for %s]\n", stopping);
 	/* In the scheduler, no goroutine is nearer than another. */
 	o.all = crash.depth == 0 && (o.all || (!rt__getg() && rt__getm() != &rt__m_foreign));
 	rt__traceback_first(at, &o);

@@ -25,7 +25,7 @@ rt__checkdead(void)
 		rt__sched.mcount - rt__sched.nmidle - rt__sched.nmidle_locked - rt__sched.nmsys;
 
 	if (run > 0 || rt__hooks.foreign_threads() > 0 || rt__load_rlx(&rt__sched.gcwaiting) ||
-	    rt__crashing())
+	    rt__crashing() || rt__timers_pending())
 		return;
 	if (run < 0) {
 		rt__eprintf("runtime: checkdead: nmidle=%d nmidlelocked=%d mcount=%d nmsys=%d\n",
@@ -36,8 +36,8 @@ rt__checkdead(void)
 	rt__for_each_g(count, &t);
 	if (t.ready > 0)
 		return; /* on a queue: whoever put it there is about to wake an M */
-	rt__fatal(t.waiting ? "all goroutines are asleep - deadlock!"
-			    : "no goroutines (main called runtime.Goexit) - deadlock!");
+	rt__fatal_deadlock(t.waiting ? "all goroutines are asleep - deadlock!"
+				     : "no goroutines (main called runtime.Goexit) - deadlock!");
 }
 
 void

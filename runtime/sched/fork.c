@@ -30,9 +30,11 @@ reset_p(struct rt__p *pp, const struct rt__p *own)
 	pp->m = NULL;
 	pp->link = NULL;
 	pp->preempt = pp->urgent = false;
+	pp->safe_point = 0;
 	pp->runq.head = pp->runq.tail = 0;
 	pp->runq.next = NULL;
 	pp->nfree = 0;
+	rt__timers_init(&pp->timers);
 	if (pp != own)
 		rt__cache_lose(pp->cache);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
@@ -52,9 +54,12 @@ reset_ps(struct rt__p *own)
 static void
 reset_ms(struct rt__m *mp)
 {
+	for (struct rt__m *m = rt__sched.all_ms; m; m = m->all_link)
+		m->firing = NULL; /* who stops that timer would wait for it */
 	rt__sched.mcount = mp != NULL;
 	rt__sched.all_ms = mp;
-	rt__sched.idle_ms = rt__sched.free_ms = rt__sched.unborn_ms = NULL;
+	rt__sched.idle_ms = rt__sched.free_ms = rt__sched.unborn_ms = rt__sched.keeper = NULL;
+	rt__sched.lookout = NULL;
 	rt__sched.nmidle = rt__sched.nmidle_locked = rt__sched.nmsys = 0;
 	if (!mp)
 		return;
@@ -72,7 +77,9 @@ reset_sched(void)
 	rt__sched.npidle = rt__sched.nmspinning = 0;
 	rt__sched.needspinning = rt__sched.gcwaiting = rt__sched.world_busy = 0;
 	rt__sched.sysmonwait = rt__sched.sysmon_slow = rt__sched.sysmon_kick = 0;
-	rt__sched.urgent = 0;
+	rt__sched.urgent = rt__sched.clock = 0;
+	rt__sched.sysmon_when = 0;
+	rt__sched.stop_reason = NULL;
 	rt__sched.stage = RT_STAGE_SINGLE;
 }
 
@@ -85,6 +92,7 @@ rt__fork_child(void)
 	if (mp == &rt__m_foreign)
 		mp = NULL;
 	reset_sched();
+	rt__interrupt_forget();
 	reset_ms(mp);
 	reset_ps(own);
 	rt__caches_lose_others();

@@ -311,11 +311,8 @@ rt__gfree_tick(int64_t now)
 void
 rt_free_os_memory(void)
 {
-	struct rt__p *pp = rt__getm()->p;
-
-	if (pp)
-		purge(pp);
-	purge_idle_ps();
+	rt__hooks.pools_free();
+	rt__for_each_p(purge, "rt_free_os_memory");
 	rt__scavenge_all();
 	for (int c = 0; c < RT_STACK_CLASSES; c++)
 		while (release_batch(c, INT32_MAX))

@@ -18,6 +18,18 @@
  *
  * The model is tests/model/spinning.pml. It found four holes in the first version of this.
  *
+ * Two goroutines that wake each other share one P through its next slot, and each wake-up of an M
+ * for them is in vain: the futex costs them more than all else they do, and the thief takes their
+ * cache lines. So an M that was woken in vain becomes the lookout: it naps, and looks every so
+ * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
+ * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it
+ * ready only: others that wake somebody may do so for work that is elsewhere. Who takes the lookout
+ * for something else wakes an M in its place. When it has looked long enough, it stops being the
+ * lookout, fence, and looks a last time, as any idler.
+ *
+ * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
+ * first is due (timers.c).
+ *
  * An idle M's thread pointer is its own, so that a signal handler that runs there meanwhile does
  * not write to the errno of a goroutine that runs elsewhere.
  */
@@ -36,27 +48,79 @@ rt__become_spinning(struct rt__m *mp)
 }
 
 #define SPARE_M_NS 5000000000
+#define NAP_NS 50000
+#define NAPS 20
 
 /* ---- idle Ms; sched.lock is held for the list itself ---- */
 
 static void
-mput(struct rt__m *mp)
+link_idle(struct rt__m *mp)
 {
 	mp->idle_link = rt__sched.idle_ms;
 	rt__sched.idle_ms = mp;
+}
+
+static void
+mput(struct rt__m *mp)
+{
+	link_idle(mp);
 	rt__sched.nmidle++;
 	rt__checkdead();
 }
 
+/* Until when the keeper sleeps. */
+static int64_t
+kept_until(void)
+{
+	return rt__sched.keeper ? rt__sched.keeper_until : RT_NEVER;
+}
+
+/* The same as mput; mp is the keeper if its timer comes before that of the one there is, who sleeps
+ * on and finds out when it wakes. */
+static bool
+mput_keeper(struct rt__m *mp, int64_t until)
+{
+	if (until >= kept_until())
+		return false;
+	if (rt__sched.keeper)
+		link_idle(rt__sched.keeper);
+	rt__sched.keeper = mp;
+	rt__sched.keeper_until = until;
+	rt__sched.nmidle++;
+	return true;
+}
+
+/* mp, which was woken in vain, is the lookout, if there is none. */
+static bool
+mput_lookout(struct rt__m *mp)
+{
+	if (!mp->in_vain || rt__sched.lookout)
+		return false;
+	rt__store_rlx(&rt__sched.lookout, mp);
+	rt__sched.naps = NAPS;
+	rt__sched.nmidle++;
+	rt__checkdead();
+	return true;
+}
+
+/* The keeper last, and the lookout before it: while there is another one. */
 static struct rt__m *
-mget(void)
+mget(bool *lookout)
 {
 	struct rt__m *mp = rt__sched.idle_ms;
 
+	*lookout = !mp && rt__sched.lookout;
 	if (mp) {
 		rt__sched.idle_ms = mp->idle_link;
-		rt__sched.nmidle--;
+	} else if (*lookout) {
+		mp = rt__sched.lookout;
+		rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
+	} else {
+		mp = rt__sched.keeper;
+		rt__sched.keeper = NULL;
 	}
+	if (mp)
+		rt__sched.nmidle--;
 	return mp;
 }
 
@@ -79,34 +143,114 @@ mtake(struct rt__m *mp)
  * long ends its thread; Go keeps them for good. The idle list is LIFO, so it is always the same
  * ones that sleep on. m0 stays: see rt__mexit.
  */
-static void
-reap_self(struct rt__m *mp)
-{
-	rt__lock(&rt__sched.lock);
-	bool ours = mtake(mp);
-	rt__unlock(&rt__sched.lock);
-	if (ours)
-		rt__mexit();
-}
-
 static bool
 is_spare(const struct rt__m *mp)
 {
 	return mp != &rt__m0 && rt__sched.nmidle > rt__load_acq(&rt__sched.ps)->n;
 }
 
-/* Sleeps until somebody hands it a P. */
-static void
-mpark(struct rt__m *mp, bool spare)
+/*
+ * The keeper's timer is due, if it was not stopped or run meanwhile: the P to run it with, or NULL
+ * and until when to sleep on. Without an idle P, all Ms that have one are looked after by sysmon.
+ * With sched.lock.
+ */
+static struct rt__p *
+keeper_is_up(struct rt__m *mp, int64_t *until)
 {
+	struct rt__p *pp = rt__timers_first(until);
+
+	rt__sched.keeper_until = *until;
+	if (*until != RT_NEVER && *until > rt__nanotime())
+		return NULL;
+	rt__sched.keeper = NULL;
+	pp = pp ? rt__pidle_get_or_any(pp) : NULL;
+	if (pp)
+		rt__sched.nmidle--;
+	else
+		link_idle(mp);
+	*until = RT_NEVER;
+	return pp;
+}
+
+/*
+ * The lookout has napped. The P to go on with, if goroutines wait; else NULL, and until when to
+ * sleep. With sched.lock.
+ */
+static struct rt__p *
+lookout_is_up(struct rt__m *mp, bool work, int64_t *until)
+{
+	struct rt__p *pp = NULL;
+	bool over = work;
+
+	if (!work && --rt__sched.naps == 0) {
+		over = true;
+		rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
+		rt__fence_seq(); /* StoreLoad, to the queues; pairs with that in want_wake */
+		work = rt__any_runq_has_work(rt__load_acq(&rt__sched.ps));
+	}
+	if (work)
+		pp = rt__pidle_get_for_work();
+	*until = rt__nanotime() + (over ? SPARE_M_NS : NAP_NS);
+	if (!over)
+		return NULL;
+	rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
+	if (pp) {
+		rt__sched.nmidle--;
+	} else {
+		link_idle(mp);
+		if (!is_spare(mp))
+			*until = RT_NEVER;
+	}
+	return pp;
+}
+
+/* An idle M has slept for as long as it wanted to. Returns a P if it has one to go on with, or
+ * until when to sleep on. */
+static struct rt__p *
+time_is_up(struct rt__m *mp, int64_t *until)
+{
+	struct rt__p *pp = NULL;
+	bool ends = false, looks = rt__load_rlx(&rt__sched.lookout) == mp;
+	bool work = looks && rt__any_p_is_stuck(rt__load_acq(&rt__sched.ps));
+
+	*until = RT_NEVER;
+	rt__lock(&rt__sched.lock);
+	if (rt__sched.keeper == mp)
+		pp = keeper_is_up(mp, until);
+	else if (rt__sched.lookout == mp)
+		pp = lookout_is_up(mp, work, until);
+	else
+		ends = is_spare(mp) && mtake(mp);
+	rt__unlock(&rt__sched.lock);
+	if (ends)
+		rt__mexit();
+	/* As an M that was woken for work: there may be more than it takes. */
+	if (pp && looks)
+		rt__become_spinning(mp);
+	return pp;
+}
+
+/* Sleeps until somebody hands it a P, or the time has come. */
+static void
+mpark(struct rt__m *mp, int64_t until)
+{
+	struct rt__p *pp = NULL;
+
 	rt__use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&rt__main_mask));
-	if (spare && !rt__note_timedsleep(&mp->park, SPARE_M_NS))
-		reap_self(mp);
-	rt__note_sleep(&mp->park);
-	rt__note_clear(&mp->park);
-	rt__acquirep(mp->next_p);
-	mp->next_p = NULL;
+	bool timed = until != RT_NEVER;
+	if (timed) /* only for this sleep, since what the program starts would inherit it */
+		rt__os_precise_sleep(true);
+	while (!pp && !rt__note_sleep_until(&mp->park, until))
+		pp = time_is_up(mp, &until);
+	if (timed)
+		rt__os_precise_sleep(false);
+	if (!pp) {
+		rt__note_clear(&mp->park);
+		pp = mp->next_p;
+		mp->next_p = NULL;
+	}
+	rt__acquirep(pp);
 }
 
 /* Wakes mp, which sleeps in mpark, or is about to, with pp. */
@@ -124,11 +268,20 @@ rt__stopm(void)
 
 	if (mp->p || mp->spinning)
 		rt__throw("stopm: holding a P or spinning");
+	int64_t until;
+
 	rt__lock(&rt__sched.lock);
-	mput(mp);
-	bool spare = is_spare(mp);
+	rt__timers_first(&until);
+	if (mput_keeper(mp, until)) {
+		/* until its timer */
+	} else if (mput_lookout(mp)) {
+		until = rt__nanotime() + NAP_NS;
+	} else {
+		mput(mp);
+		until = is_spare(mp) ? rt__nanotime() + SPARE_M_NS : RT_NEVER;
+	}
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, spare);
+	mpark(mp, until);
 }
 
 /* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
@@ -157,10 +310,12 @@ mget_waiting(void)
 void
 rt__startm(struct rt__p *pp, bool spinning)
 {
+	bool lookout = false;
+
 	rt__lock(&rt__sched.lock);
 	if (!pp)
 		pp = rt__pidle_get();
-	struct rt__m *mp = pp ? mget() : NULL;
+	struct rt__m *mp = pp ? mget(&lookout) : NULL;
 	if (pp && !mp && !spinning)
 		mp = mget_waiting();
 	rt__unlock(&rt__sched.lock);
@@ -170,13 +325,30 @@ rt__startm(struct rt__p *pp, bool spinning)
 		rt__newm(NULL, pp, spinning);
 		return;
 	}
-	mp->spinning = spinning;
+	mp->spinning = mp->in_vain = spinning;
 	munpark(mp, pp);
+	if (lookout && !spinning)
+		rt__wakep();
 }
 
-/* Whether to wake somebody for work that was just made visible. */
+/* What it readies, it runs itself, or wakes somebody for afterwards: rt__timers_look. */
 static bool
-want_wake(void)
+runs_own_timers(const struct rt__m *mp)
+{
+	return mp->p && mp->firing;
+}
+
+/* Whether there is at most the next slot to take from pp, which is the caller's. */
+static bool
+is_alone(const struct rt__p *pp)
+{
+	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
+}
+
+/* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere
+ * else, or NULL. */
+static bool
+want_wake(const struct rt__p *pp)
 {
 	if (rt__getm()->p && rt__load_acq(&rt__sched.ps)->n == 1)
 		return false; /* the only P is the caller's: nobody is idle */
@@ -185,8 +357,10 @@ want_wake(void)
 	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;
+	if (pp && rt__load_rlx(&rt__sched.lookout) && is_alone(pp))
+		return false;
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
-		return true;
+		return !runs_own_timers(rt__getm());
 	if (rt__load_rlx(&rt__sched.needspinning))
 		return false;
 	rt__store_rlx(&rt__sched.needspinning, 1u);
@@ -195,10 +369,10 @@ want_wake(void)
 	return rt__load_rlx(&rt__sched.npidle) != 0;
 }
 
-void
-rt__wakep(void)
+static RT_NOINLINE void
+wake_one(void)
 {
-	if (rt__likely(!want_wake()) || !rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
+	if (!rt__cas_acqrel(&rt__sched.nmspinning, 0, 1))
 		return;
 	rt__lock(&rt__sched.lock);
 	struct rt__p *pp = rt__pidle_get_for_work();
@@ -209,6 +383,30 @@ rt__wakep(void)
 	rt__unlock(&rt__sched.lock);
 	if (pp)
 		rt__startm(pp, true);
+}
+
+void
+rt__wakep(void)
+{
+	if (rt__unlikely(want_wake(NULL)))
+		wake_one();
+}
+
+void
+rt__wakep_for(const struct rt__p *pp)
+{
+	if (rt__unlikely(want_wake(pp)))
+		wake_one();
+}
+
+/* Whether somebody sleeps until the earliest timer. With sched.lock. */
+static bool
+is_kept(void)
+{
+	int64_t when;
+
+	rt__timers_first(&when);
+	return when >= kept_until();
 }
 
 /* Passes on a P that its M cannot use now. */
@@ -233,7 +431,7 @@ rt__handoffp(struct rt__p *pp)
 	if (stopping) {
 		rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 		rt__stop_one_less();
-	} else if (rt__sched.runq.n == 0) {
+	} else if (rt__sched.runq.n == 0 && is_kept()) {
 		rt__pidle_put(pp);
 		pp = NULL;
 	}
@@ -288,7 +486,7 @@ rt__m_wait_with(struct rt__g *gp)
 	rt__gd_push_back(&rt__sched.runq, &gp, 1);
 	rt__unlock(&rt__sched.lock);
 	rt__preempt_for_global();
-	mpark(mp, false);
+	mpark(mp, RT_NEVER);
 	gp = mp->wait_g;
 	mp->wait_g = NULL;
 	if (gp)
@@ -333,7 +531,7 @@ rt__stop_locked_m(void)
 	rt__sched.nmidle_locked++;
 	rt__checkdead();
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, false);
+	mpark(mp, RT_NEVER);
 }
 
 /* gp may run on its own M only: wakes that with our P, and sleeps. */

@@ -98,4 +98,7 @@ const struct rt__layout rt__layout __attribute__((visibility("hidden"))) = {
 	.p.runq_head = P(runq.head),
 	.p.runq_tail = P(runq.tail),
 	.p.runq_next = P(runq.next),
+
+	.g_wait_since = G(wait_since),
+	.clock = AT(&rt__sched.clock),
 };

@@ -74,6 +74,12 @@ struct rt__layout {
 		/* The run queue holds runq_tail - runq_head goroutines, and one in runq_next. */
 		struct rt__field id, status, sched_tick, m, runq_head, runq_tail, runq_next;
 	} p;
+
+	/* When a goroutine that waits or is in a system call began to, in seconds of
+	 * CLOCK_MONOTONIC; 0 if that is not known. The variable has the time, as the program last
+	 * looked at it: when it has been idle since, that was long ago. */
+	struct rt__field g_wait_since;
+	uint64_t clock; /* uint32_t */
 };
 
 #endif

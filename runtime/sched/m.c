@@ -6,6 +6,8 @@
  * What libc does with threads as a whole runs on g0, with the thread pointer of the thread itself
  * (rt__on_thread). A signal mask goes with the goroutine; a stack for handlers with the thread.
  */
+#include <rt/rt.h>
+
 #include "sched/sched_priv.h"
 
 #include "mem/mem.h"
@@ -41,6 +43,8 @@ rt__on_thread(void (*fn)(void *), void *arg)
 
 /* ---- threads ---- */
 
+#define THREAD_STACK (136ul << 10) /* with its guard: musl's default */
+
 /* The first one costs a start no system call; untouched until a signal comes. */
 #define FIRST_SIGNAL_STACK (64ul << 10)
 static _Alignas(16) RT_COLD_BSS char first_signal_stack[FIRST_SIGNAL_STACK];
@@ -50,10 +54,10 @@ signal_stack_alloc(size_t size)
 {
 	if (rt__getm() == &rt__m0 && size <= sizeof first_signal_stack)
 		return first_signal_stack;
-	char *p = rt__os_reserve(rt__os.page_size + size);
-	if (!p || rt__os_guard(p, rt__os.page_size) < 0)
+	void *p = rt__os_signal_stack_new(size);
+	if (!p)
 		rt__out_of_memory("a stack for signal handlers", size);
-	return p + rt__os.page_size;
+	return p;
 }
 
 /*
@@ -102,6 +106,13 @@ minit(struct rt__m *mp)
 	mp->sigmask = rt__os.sigmask;
 }
 
+static RT_NORETURN void
+too_many_ms(void)
+{
+	rt__eprintf("runtime: program exceeds %d-thread limit\n", rt__sched.maxmcount);
+	rt__throw("thread exhaustion");
+}
+
 void
 rt__mcommoninit(struct rt__m *mp)
 {
@@ -116,18 +127,23 @@ rt__mcommoninit(struct rt__m *mp)
 	rt__sched.all_ms = mp;
 	bool too_many = rt__sched.mcount > rt__sched.maxmcount;
 	rt__unlock(&rt__sched.lock);
-	if (too_many) {
-		rt__eprintf("runtime: program exceeds %d-thread limit\n", rt__sched.maxmcount);
-		rt__throw("thread exhaustion");
-	}
+	if (too_many)
+		too_many_ms();
 	__builtin_memcpy(&seed, rt__os.random, sizeof seed);
 	mp->rand = (seed ^ ((uint64_t)mp->id + 1) * 0x9e3779b97f4a7c15) | 1;
 }
 
-void
-rt__set_maxmcount(int32_t n)
+int
+rt_set_max_threads(int n)
 {
+	rt__lock(&rt__sched.lock);
+	int old = rt__sched.maxmcount;
 	rt__sched.maxmcount = n;
+	bool too_many = rt__sched.mcount > n;
+	rt__unlock(&rt__sched.lock);
+	if (too_many)
+		too_many_ms();
+	return old;
 }
 
 void
@@ -162,7 +178,7 @@ thread_main(void *arg)
 	mp->tp = mp->tp_now = rt__get_tp();
 	mp->tid = rt__os_gettid();
 	if (mp->start_fn) {
-		/* A small stack: no handler of the program runs here, only setuid's. */
+		/* No stack for handlers of the program: of signals, only setuid's come here. */
 		rt__os_set_sigmask(~(1ul << (RT_SIGSYNCCALL - 1)));
 		mp->start_fn();
 	}
@@ -183,7 +199,7 @@ start_thread(void *arg)
 {
 	struct thread_start *s = arg;
 
-	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn != NULL);
+	s->error = rt__hooks.thread_start(thread_main, s->mp, s->mp->start_fn == rt__sysmon);
 }
 
 static struct rt__m *
@@ -207,6 +223,9 @@ start_m(struct rt__m *mp)
 
 	rt__on_thread(start_thread, &s);
 	if (s.error) {
+		/* libc says EAGAIN for whatever there is too little of. */
+		if (!rt__os_reserve(THREAD_STACK))
+			rt__out_of_memory("a thread's stack", THREAD_STACK);
 		rt__eprintf("runtime: failed to create new OS thread (have %d already; errno=%d)\n"
 			    "runtime: may need to increase max user processes (ulimit -u)\n",
 			    rt__sched.mcount - 1, s.error);

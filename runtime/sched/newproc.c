@@ -4,6 +4,7 @@
 
 #include <rt/rt.h>
 
+#include "sched/defer.h"
 #include "sched/sched_priv.h"
 
 #include "stack/stack.h"
@@ -34,18 +35,27 @@ second_goroutine(void)
 		rt__seeded_yield();
 }
 
+/* While it is still known who wants it. */
+static RT_NOINLINE RT_NORETURN void
+go_of_nil(void)
+{
+	rt__panic("go of nil func value");
+}
+
 /* Makes gp runnable for the first time. */
 static inline void
-launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
+launch_with(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 {
 	struct rt__g *parent = rt__getg();
 
-	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
+	if (rt__unlikely(!regs->fn))
+		go_of_nil();
 	gp->id = next_goid(pp);
 	gp->parent_id = parent ? parent->id : 0;
 	gp->start_pc = regs->fn;
 	gp->creator_pc = regs->pc;
 	gp->wait_reason = RT_WAIT_NONE;
+	gp->panic_on_fault = false;
 	gp->own_mask = parent && parent->own_mask;
 	if (rt__unlikely(gp->own_mask))
 		gp->sigmask = parent->sigmask;
@@ -58,6 +68,13 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 		rt__wakep();
 	else
 		second_goroutine();
+}
+
+static inline void
+launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
+{
+	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
+	launch_with(gp, regs, pp);
 }
 
 static RT_NOINLINE struct rt__g *
@@ -97,6 +114,68 @@ rt__newproc_words(const struct rt__go_regs *regs)
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
 	launch(gp, regs, pp);
+}
+
+/* For rt_wg_go: regs->fn is not the function but what the macro says about the call. */
+static struct rt__g *
+counted(struct rt__go_regs *regs, struct rt__p *pp)
+{
+	struct rt__wg_call *call = (struct rt__wg_call *)regs->fn;
+	struct rt__g *gp = get_g(pp);
+
+	regs->fn = (uintptr_t)call->rt_fn;
+	rt_wg_add(call->rt_wg, 1);
+	gp->wg = call->rt_wg;
+	return gp;
+}
+
+void
+rt__newproc_wg(struct rt__go_regs *regs)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = counted(regs, pp);
+
+	gp->sp = rt__frame_prepare_any(rt__g_frames_top(gp), regs, &gp->pc);
+	launch(gp, regs, pp);
+}
+
+void
+rt__newproc_wg_words(struct rt__go_regs *regs)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = counted(regs, pp);
+
+	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
+	launch(gp, regs, pp);
+}
+
+void
+rt__newproc_call(const struct rt__go_regs *regs,
+		 void (*main)(const struct rt__deferred *call, void *arg), void *arg, void *wg)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = get_g(pp);
+	struct rt__deferred *call = (struct rt__deferred *)rt__g_frames_top(gp) - 1;
+	struct rt__go_regs in_main = {.fn = (uintptr_t)main,
+				      .ints = {(uintptr_t)call, (uintptr_t)arg}};
+
+	rt__deferred_of(call, regs);
+	gp->sp = rt__frame_prepare_words(call, &in_main, &gp->pc);
+	gp->wg = wg;
+	launch(gp, regs, pp);
+}
+
+void
+rt__newproc_later(const struct rt__go_later *call)
+{
+	struct rt__go_regs regs = {
+		.fn = (uintptr_t)call->fn, .ints = {(uintptr_t)call->arg}, .pc = call->pc};
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__g *gp = get_g(pp);
+
+	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), &regs, &gp->pc);
+	gp->fpctl = call->fpctl;
+	launch_with(gp, &regs, pp);
 }
 
 /* For rt_go_attr: regs->fn is not the function but what the macro says about the call. */
@@ -165,11 +244,25 @@ goexit0(struct rt__g *gp)
 	rt__schedule();
 }
 
+/* Somebody waits for this: its place may be gone as soon as it is told. */
+static RT_NOINLINE void
+tell_wg(struct rt__g *gp)
+{
+	void *wg = gp->wg;
+
+	gp->wg = NULL;
+	rt__hooks.wg_done(wg);
+}
+
 /* Where a goroutine's function returns to (switch.S). */
 void
 rt__goend(void)
 {
-	rt__hooks.tls_finish(rt__getg()->tp);
+	struct rt__g *gp = rt__getg();
+
+	rt__hooks.tls_finish(gp->tp);
+	if (gp->wg)
+		tell_wg(gp);
 	rt__mleave(goexit0);
 }
 
@@ -180,6 +273,6 @@ rt_goexit(void)
 
 	if (!gp)
 		rt__panic("rt_goexit on a thread that is not a goroutine");
-	rt__hooks.tls_unwind(gp->tp);
+	rt__unwind_all();
 	rt__goend();
 }

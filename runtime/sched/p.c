@@ -6,6 +6,18 @@
 
 #include "mem/mem.h"
 
+/* Published like all else that Ms share: by the locks through which a P changes hands, or by the
+ * start of a thread. */
+uint32_t rt__alone;
+static bool had_foreign; /* for good: such a thread may be in a lock still when it has ended */
+
+void
+rt__not_alone(void)
+{
+	had_foreign = true;
+	rt__store_rlx(&rt__alone, 0u);
+}
+
 void
 rt__acquirep(struct rt__p *pp)
 {
@@ -18,7 +30,10 @@ rt__acquirep(struct rt__p *pp)
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
-		rt__store_rlx(&pp->sysmon_when, rt__nanotime());
+		int64_t now = rt__nanotime();
+
+		rt__clock_set(now);
+		rt__store_rlx(&pp->sysmon_when, now);
 		rt__store_rlx(&pp->sysmon_tick, pp->sched_tick + 1);
 	}
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_RUNNING);
@@ -56,10 +71,8 @@ rt__pidle_taken(struct rt__p *pp)
 {
 	pp->link = NULL;
 	rt__store_rlx(&rt__sched.npidle, rt__sched.npidle - 1);
-	if (rt__load_rlx(&rt__sched.sysmonwait)) { /* there is something to monitor again */
-		rt__store_rlx(&rt__sched.sysmonwait, 0u);
-		rt__sysmon_kick();
-	}
+	if (rt__load_rlx(&rt__sched.sysmonwait)) /* there is something to monitor again */
+		rt__sysmon_watch_again();
 }
 
 /* With sched.lock. */
@@ -73,6 +86,29 @@ rt__pidle_get(void)
 	rt__sched.idle_ps = pp->link;
 	rt__pidle_taken(pp);
 	return pp;
+}
+
+/* Takes pp off the idle list if it is there. With sched.lock. */
+static bool
+pidle_take(struct rt__p *pp)
+{
+	for (struct rt__p **at = &rt__sched.idle_ps; *at; at = &(*at)->link) {
+		if (*at == pp) {
+			*at = pp->link;
+			rt__pidle_taken(pp);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The caches of pp are warm, or its timers are due. With sched.lock. */
+struct rt__p *
+rt__pidle_get_or_any(struct rt__p *pp)
+{
+	if (rt__load_rlx(&pp->status) == RT_P_IDLE && pidle_take(pp))
+		return pp;
+	return rt__pidle_get();
 }
 
 /* With sched.lock. For who has found work: if no P is idle, those that are about to give theirs up
@@ -90,7 +126,7 @@ rt__pidle_get_for_work(void)
 /* ---- procresize ---- */
 
 /* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
- * calls, timers) is set up here. */
+ * calls) is set up here. */
 static void
 p_init(struct rt__p *pp, int32_t id)
 {
@@ -98,12 +134,14 @@ p_init(struct rt__p *pp, int32_t id)
 	pp->preempt = false;
 	if (!pp->cache)
 		pp->cache = &rt__cache_none;
+	if (!pp->timers.heap)
+		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }
 
 /* A P that goes: its goroutines to the head of the global queue, in order; its free Gs to the
- * global list, and its free blocks to central. The struct stays, since an M without a P may still
- * look at it. */
+ * global list, and its free blocks to central; its timers to the caller. The struct stays, since an
+ * M without a P may still look at it. */
 static void
 p_destroy(struct rt__p *pp)
 {
@@ -120,6 +158,7 @@ p_destroy(struct rt__p *pp)
 	}
 	rt__gfpurge(pp);
 	rt__cache_flush(pp->cache);
+	rt__timers_move(&rt__getm()->p->timers, &pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_DEAD);
 }
 
@@ -220,5 +259,6 @@ rt__procresize(int32_t n)
 		}
 	}
 	rt__store_rel(&rt__sched.ps, make_ps(n)); /* pairs with the acquire of its readers */
+	rt__store_rlx(&rt__alone, (uint32_t)(n == 1 && !had_foreign));
 	return runnable;
 }

@@ -23,24 +23,31 @@
  *      safe side: a word left behind by an earlier call may look like one. Then the frames are
  *      unwound, and only an unwinding that is exact to the outermost frame, and meets no libc,
  *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
- *      megabytes, the answer is "not now" at first.
+ *      megabytes, the answer is "not now" at first. The few functions of libc that call back and hold
+ *      no lock, as qsort does, rt0.ld has put first in libc's text: the words begin behind them, and a
+ *      comparator can be stopped. libc has no unwind tables, so there the fast way has to do.
  *    Frames of the runtime above user code hold nothing: it calls the program's functions from
- *    the outside only (a goroutine's start, main, initializers, exit).
+ *    the outside only (a goroutine's start, main, initializers, exit, what is deferred).
  *
  * 2. At a system call instruction outside of the runtime: libc's own, such as the futex of a lock,
  *    or the program's. The kernel has interrupted the call, or it was not yet in it. The call put
  *    in is the system call, between entersyscall and exitsyscall, so that the P is free. This is
  *    what makes waiting for libc's locks safe at last: whoever holds one gets a P to let go of it.
+ *    Not one that does not come back there, once: the return from a signal handler, which has its
+ *    frame at the stack pointer, is one, and a handler that blocks no signals returns by it with
+ *    the mask that the thread has.
  *
- * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often.
+ * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often. A signal
+ * that comes too late, when the goroutine has given its P up for a system call, is not to end that
+ * with EINTR (rt__wait_on).
  *
  * A goroutine that was stopped early comes next after the one it was stopped for, in what is left
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
  * in a millisecond, so that those who are late cannot starve the others.
  *
- * Rejected: compiled-in checks (not ours to compile); a table of libc functions that call back
- * (qsort, fopencookie, ...), which each libc would have to be searched for; timer_create for each
- * thread, which costs a timer interrupt per slice when nobody waits.
+ * Rejected: compiled-in checks (not ours to compile); a table of the locks that each function of
+ * libc holds as it calls back; timer_create for each thread, which costs a timer interrupt per
+ * slice when nobody waits.
  */
 #include <signal.h>
 
@@ -48,7 +55,6 @@
 
 #include "symtab/symtab.h"
 
-#define URGENT_EVERY_NS 1000000
 #define EARLY_STOPS 10 /* ... so that many are a slice, and others of the P want their turn */
 /* How much may be looked at, at first and for each nanosecond of the slice: some percent of it. */
 #define SCAN_MIN (64l << 10) /* bytes */
@@ -84,7 +90,7 @@ rt__preempt_one(struct rt__p *pp)
 static int64_t
 known_slice(const struct rt__p *pp, int64_t now)
 {
-	if (rt__load_rlx(&pp->status) != RT_P_RUNNING || now - pp->urgent_when < URGENT_EVERY_NS)
+	if (rt__load_rlx(&pp->status) != RT_P_RUNNING || now - pp->urgent_when < RT_URGENT_EVERY_NS)
 		return -1;
 	if (rt__load_rlx(&pp->sysmon_tick) != rt__load_rlx(&pp->sched_tick))
 		return 0;
@@ -108,13 +114,26 @@ rt__preempt_longest(int64_t now)
 		}
 	}
 	if (longest) {
-		longest->urgent_when = now;
+		rt__store_rlx(&longest->urgent_when, now);
 		rt__store_rlx(&longest->urgent, true);
 	}
 	rt__unlock(&rt__sched.lock);
 	if (longest)
 		rt__preempt_one(longest);
 	return longest != NULL;
+}
+
+bool
+rt__preempt_for_timers(struct rt__p *pp, int64_t now)
+{
+	if (rt__load_rlx(&pp->status) != RT_P_RUNNING)
+		return false;
+	rt__lock(&rt__sched.lock);
+	rt__store_rlx(&pp->urgent_when, now);
+	rt__store_rlx(&pp->urgent, true);
+	rt__unlock(&rt__sched.lock);
+	rt__preempt_one(pp);
+	return true;
 }
 
 /* A goroutine was put on the global queue while every P was busy. */
@@ -133,7 +152,7 @@ has_mask(const struct rt__m *mp, const struct rt__ucontext *uc)
 	return ((uc->sigmask ^ mp->sigmask) & ~RT_SIGSET_LIBC) == 0;
 }
 
-extern const char rt__text_libc[] __attribute__((visibility("hidden")));
+extern const char rt__text_libc_pure_end[] __attribute__((visibility("hidden")));
 extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 
 /* A word in libc's text is looked at more closely: system calls leave the pc in rcx, whence it
@@ -141,7 +160,7 @@ extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
 static bool
 libc_word_above(uintptr_t sp, uintptr_t top)
 {
-	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc,
+	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc_pure_end,
 				      .hi = (uintptr_t)rt__text_libc_end};
 	uintptr_t target;
 	int left = RETURNS_MAX;
@@ -213,9 +232,11 @@ sigurg(int sig, void *info, void *context)
 	enum rt__text text = rt__text_of(pc);
 
 	if (!is_ours(mp, info)) {
-		rt__hooks.signal_chain(sig, info, context);
+		if (!rt__hooks.signal_chain(sig, info, context))
+			rt__wait_on(uc); /* by default, the program ignores it */
 		return;
 	}
+	rt__wait_on(uc);
 	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
 		return;
 	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
@@ -265,8 +286,31 @@ rt__async_body(struct rt__async_frame *f)
 {
 	if (f->what == ASYNC_SYSCALL)
 		syscall_for(f);
-	else
+	else if (f->what == ASYNC_PREEMPT)
 		rt__preempt_self();
+	else
+		rt__fault_panic(f);
+}
+
+/* ---- faults that become panics ---- */
+
+#define PANIC_ROOM 8192 /* for rt__fault_panic and what it calls, but for deferred calls */
+
+bool
+rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr)
+{
+	struct rt__m *mp = rt__getm();
+	struct rt__g *gp = mp->curg;
+	uintptr_t sp = rt__interrupted_sp(uc);
+
+	if (mp == &rt__m_foreign || !gp || !gp->panic_on_fault || mp->handler_sp != 0 ||
+	    rt__g_status(gp) != RT_G_RUNNING || sp >= gp->stack.hi || sp % 8 != 0 ||
+	    sp < gp->stack.lo + rt__async_room() + PANIC_ROOM || rt__crashing())
+		return false;
+	/* Larger than the others: no signal has such a number. */
+	rt__async_inject(uc, addr << 12 | (uintptr_t)(uint8_t)code << 4 | (uintptr_t)sig,
+			 rt__interrupted_pc(uc));
+	return true;
 }
 
 /* ---- starting ---- */

@@ -63,9 +63,7 @@ rt__runq_kick_next(struct rt__runq *q, struct rt__gbatch *overflow)
 	return gp && rt__runq_put(q, gp, false, overflow);
 }
 
-/* Takes victim's next slot, if there is nothing else. A goroutine that was just made ready is
- * likely to be run by its own P within a microsecond, and moving it would only cost: give it time
- * to, unless the victim is not running at all. */
+/* Takes victim's next slot, if there is nothing else. */
 static uint32_t
 grab_next(struct rt__runq *q, struct rt__runq *victim, uint32_t to)
 {
@@ -73,8 +71,6 @@ grab_next(struct rt__runq *q, struct rt__runq *victim, uint32_t to)
 
 	if (!next)
 		return 0;
-	for (int i = 0; i < 100; i++)
-		rt__cpu_relax();
 	if (!rt__cas_acqrel(&victim->next, next, (struct rt__g *)NULL))
 		return 0;
 	rt__store_rlx(&q->ring[to & MASK], next);
@@ -109,6 +105,7 @@ rt__runq_steal(struct rt__runq *q, struct rt__runq *victim, bool take_next)
 	uint32_t t = q->tail;
 	uint32_t n = grab(q, victim, t, take_next);
 
+	rt__assert(rt__load_rlx(&q->head) == t || n == 0);
 	if (n == 0)
 		return NULL;
 	n--;

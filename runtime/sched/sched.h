@@ -21,8 +21,20 @@ struct rt__p *rt__procresize(int32_t n);
 void rt__newproc(const struct rt__go_regs *regs);
 /* The same for calls that pass only integers and pointers in registers (rt__go_words). */
 void rt__newproc_words(const struct rt__go_regs *regs);
+/* The same two for rt_wg_go. */
+void rt__newproc_wg(struct rt__go_regs *regs);
+void rt__newproc_wg_words(struct rt__go_regs *regs);
 /* The same for rt_go_attr (rt__go_attr). */
 void rt__newproc_attr(struct rt__go_regs *regs);
+/* Starts a goroutine from g0: fn(arg), with the floating-point control and the call of who wanted
+ * it. */
+struct rt__go_later {
+	void (*fn)(void *arg);
+	void *arg;
+	uint64_t fpctl;
+	uintptr_t pc;
+};
+void rt__newproc_later(const struct rt__go_later *call);
 /* Ends the calling goroutine, whose function has returned. */
 RT_NORETURN void rt__goend(void);
 /* Queues the main goroutine, on its own large stack. */
@@ -32,7 +44,6 @@ RT_NORETURN void rt__mstart(void);
 /* From now on newproc may start Ms; the first goroutine besides main also starts sysmon, which
  * RTDEBUG=schedtrace does at once. */
 void rt__main_started(void);
-void rt__set_maxmcount(int32_t n);
 
 /* ---- park and ready ---- */
 
@@ -100,11 +111,78 @@ rt__waiter_claim(struct rt__waiter *w)
 	return rt__load_rlx(&w->claimed) == 0 && rt__cas_rlx(&w->claimed, 0u, 1u);
 }
 
+/* For a foreign thread. */
+void rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg);
+
 /* Parks the caller until it is woken; unlock as for rt__park (gp is NULL on a foreign thread). */
-void rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
-		     enum rt__wait_reason reason);
+static inline __attribute__((always_inline)) void
+rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__park(unlock, arg, reason);
+	else
+		rt__waiter_sleep(w, unlock, arg);
+}
+
 /* Ends the wait: who has claimed it does, and does not touch w after that. */
-void rt__waiter_wake(struct rt__waiter *w);
+static inline void
+rt__waiter_wake(struct rt__waiter *w)
+{
+	if (rt__likely(w->gp != NULL))
+		rt__ready(w->gp);
+	else
+		rt__note_wakeup(&w->note);
+}
+
+/* Whether to wait actively for a little while: others run, and nobody waits for this P. */
+bool rt__may_spin(void);
+
+/*
+ * Whether nobody can run at the same time as the caller: there is one P, and no thread of the
+ * program's own. Then what a goroutine does in text of the runtime, until it parks and its unlock
+ * function has run, is atomic, since nobody gets the P meanwhile, and locks of objects that only
+ * goroutines use cost nothing. It becomes true with the world stopped, and false so, or before a
+ * foreign thread is made, by who has the only P. Not for what signal handlers use.
+ */
+extern uint32_t rt__alone;
+/* A foreign thread is about to exist; by a goroutine, or by another one. */
+void rt__not_alone(void);
+
+/* A random number below n: from the seed under RTDEBUG=schedseed. */
+uint32_t rt__random_below(uint32_t n);
+
+/* ---- timers: see timer_heap.c and timers.c ---- */
+
+/*
+ * Calls fn(t, now) once it is time, on g0, with a P: fn does not block,
+ * and may ready and start goroutines and start timers, its own too. Lies anywhere. Calls for one
+ * timer do not overlap, except that fn may run meanwhile.
+ */
+struct rt__timer {
+	int64_t when; /* CLOCK_MONOTONIC, nanoseconds */
+	void (*fn)(struct rt__timer *t, int64_t now);
+	struct rt__timers *at; /* (a) the heap it was last put on */
+	struct rt__m *runner;  /* (a) who has called fn last */
+	uint32_t slot;         /* (a) */
+};
+void rt__timer_init(struct rt__timer *t, void (*fn)(struct rt__timer *t, int64_t now));
+/* Starts one that is not pending. Also on g0, from an unlock function, and on any thread. */
+void rt__timer_start(struct rt__timer *t, int64_t when);
+/* True: it was pending, and fn is not called. When it returns, fn does not run and will not, unless
+ * fn itself is the caller. Not if fn may wait for what the caller holds. */
+bool rt__timer_stop(struct rt__timer *t);
+/* The same without waiting, for a timer that is started, by fn too, and stopped with a lock that fn
+ * takes first: false if fn is about to take it for the last start. True for one that is nowhere. */
+bool rt__timer_try_stop(struct rt__timer *t);
+
+/* ---- signals that end main's sleep: see interrupt.c ---- */
+
+/* On g0: the main goroutine waits with w, for a timer, which is started here, or for somebody who
+ * ends its sleep with EINTR. And when it is awake again, before its frame goes. */
+void rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when);
+void rt__main_awake(void);
+/* A handler of the program's has run for the process. Async-signal-safe. */
+void rt__interrupt_main(int sig);
 
 /* ---- system calls that may block: see syscall.c ---- */
 
@@ -143,12 +221,34 @@ rt__may_park(const struct rt__m *mp)
  * now on. No effect inside a signal handler, whose end restores the mask. */
 void rt__note_sigmask(uint64_t old, uint64_t mask);
 
+/* Starts sysmon if it does not run yet: while the program is one goroutine, nobody but that looks
+ * at the clock. */
+void rt__sysmon_ensure(void);
+/* Whether there may be other goroutines. */
+bool rt__has_others(void);
+
 /* ---- fork: see fork.c ---- */
 
 /* Before and after: in the parent, and in the child, on the thread that forked. */
 void rt__fork_prepare(void);
 void rt__fork_parent(void);
 void rt__fork_child(void);
+
+/* ---- defer.c ---- */
+
+/* A call that was kept: makes it, and returns what it does, if that is an int. */
+struct rt__deferred;
+int rt__defer_call(const struct rt__deferred *d);
+/*
+ * Starts a goroutine that calls main(call, arg), where call is that of regs and lies on its stack.
+ * It appears as one that was started with regs->fn. wg is told of its end.
+ */
+void rt__newproc_call(const struct rt__go_regs *regs,
+		      void (*main)(const struct rt__deferred *call, void *arg), void *arg,
+		      void *wg);
+
+/* Runs all that the caller has deferred, and cleanup handlers: it ends. */
+void rt__unwind_all(void);
 
 /* ---- the rest ---- */
 
@@ -174,8 +274,19 @@ void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
 
 /* "panic: TEXT", where it happened, exit status 2. */
 RT_NORETURN void rt__panic(const char *fmt, ...) RT_PRINTF(1, 2);
+/* In a report of something else: the panics whose deferred calls were running. */
+bool rt__print_panics_under_way(void);
+/* The text of a fault's panic. */
+const char *rt__fault_text(int sig, int code);
+/* A fault of the program's that the running goroutine has on uc becomes a panic when the handler
+ * returns: false if it cannot. addr: where it looked. */
+bool rt__inject_fault(struct rt__ucontext *uc, int sig, int code, uintptr_t addr);
 /* "fatal error: MSG" and all goroutines, exit status 2: the program's fault, unlike rt__throw. */
 RT_NORETURN void rt__fatal(const char *msg);
+/* The same for a deadlock: who waits for whom comes first, if it is known. */
+RT_NORETURN void rt__fatal_deadlock(const char *msg);
+/* The same for what the caller has done, on its own stack: its goroutine is the first. */
+RT_NORETURN void rt__fatal_here(const char *msg);
 /* "SIGABRT: abort", where it happened, and death by that signal. */
 RT_NORETURN void rt__crash_abort(void);
 /* From now on, there is an M to report on: throws show goroutines, too. */

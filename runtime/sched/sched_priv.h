@@ -36,9 +36,13 @@ struct rt__sched {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
 	struct rt__gdeque runq;  /* (S), n also read without */
 	struct rt__m *idle_ms;   /* (S) */
+	struct rt__m *keeper;    /* (S) idle, and sleeps until a timer is due, */
+	int64_t keeper_until;    /* (S) at this time */
+	struct rt__m *lookout;   /* (S) writes, (a) reads: idle, and naps, see idle.c, */
+	int32_t naps;            /* (S) so many times more */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
-	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon */
+	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
 	int32_t mcount;          /* (S) Ms that exist */
 	int32_t mnext_id;        /* (S) */
 	int32_t maxmcount;       /* (S) */
@@ -53,17 +57,20 @@ struct rt__sched {
 	int32_t npidle;                             /* (S) writes, (a) reads */
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
-	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
-	uint32_t sysmon_kick;                       /* (a) futex: 1 wakes it */
-	uint32_t urgent;                            /* (a) somebody waits for a preemption */
-	uint32_t world_busy;                        /* (a) 1: a stop-the-world is under way */
-	uint32_t stage;                             /* (a) enum rt__stage */
+	uint32_t sysmonwait;     /* (a) sysmon sleeps until kicked */
+	uint32_t sysmon_slow;    /* (a) it will look again only in a while */
+	uint32_t sysmon_kick;    /* (a) futex: 1 and 2 wake it */
+	int64_t sysmon_when;     /* (a) it will look again by then */
+	uint32_t urgent;         /* (a) somebody waits for a preemption */
+	const char *stop_reason; /* (a) of who has world_busy; NULL if nobody has */
+	uint32_t world_busy;     /* (a) 1: a stop-the-world is under way */
+	uint32_t stage;          /* (a) enum rt__stage */
 
 	_Alignas(RT_CACHE_LINE) struct rt__ps *ps; /* (a) current snapshot */
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
 
@@ -210,6 +217,9 @@ void rt__seeded_yield(void);
 struct rt__g *rt__steal_work(struct rt__p *pp);
 /* Whether some P has work; for an M without a P. */
 bool rt__any_runq_has_work(const struct rt__ps *ps);
+/* The same, for the lookout: a next slot counts only if its P has not run anything since the last
+ * time. */
+bool rt__any_p_is_stuck(const struct rt__ps *ps);
 
 /* ---- m.c: Ms as threads ---- */
 void rt__newm(void (*fn)(void), struct rt__p *pp, bool spinning);
@@ -224,6 +234,8 @@ extern uint64_t rt__main_mask; /* (a) main's, which idle Ms have, too */
 void rt__stopm(void);
 void rt__startm(struct rt__p *pp, bool spinning);
 void rt__wakep(void);
+/* The same for a goroutine that was put on the caller's P. */
+void rt__wakep_for(const struct rt__p *pp);
 void rt__handoffp(struct rt__p *pp);
 void rt__become_spinning(struct rt__m *mp);
 void rt__gcstopm(void);
@@ -240,7 +252,8 @@ struct rt__p *rt__releasep(void);
 void rt__pidle_put(struct rt__p *pp);
 struct rt__p *rt__pidle_get(void);
 struct rt__p *rt__pidle_get_for_work(void);
-void rt__pidle_taken(struct rt__p *pp); /* pp was unlinked from the list */
+void rt__pidle_taken(struct rt__p *pp);               /* pp was unlinked from the list */
+struct rt__p *rt__pidle_get_or_any(struct rt__p *pp); /* pp, if it is idle */
 
 /* ---- g.c ---- */
 struct rt__allg {
@@ -306,20 +319,62 @@ void rt__checkdead(void);
 /* Takes a P out of a system call: true if it is the caller's now. */
 bool rt__retake_syscall(struct rt__p *pp, enum rt__p_status to);
 
+/* ---- timer_heap.c; all but init take the heap's lock ---- */
+void rt__timers_init(struct rt__timers *ts);
+/* Whether t is the earliest now. */
+bool rt__timers_add(struct rt__timers *ts, struct rt__timer *t, int64_t when);
+/* rt__timer_stop, by self. */
+bool rt__timer_stop_by(struct rt__timer *t, const struct rt__m *self);
+/* Calls the functions of at most max timers that are due: of how many. */
+int rt__timers_fire(struct rt__timers *ts, struct rt__m *mp, int64_t now, int max);
+void rt__timers_move(struct rt__timers *to, struct rt__timers *from);
+
+/* ---- timers.c ---- */
+/* Runs pp's timers that are due; pp is mp's. Whether there were any. */
+bool rt__timers_look(struct rt__m *mp, struct rt__p *pp);
+/* The same for the heaps of others, until one had any. */
+bool rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps);
+/* The P with the earliest timer, and when that is due; NULL and RT_NEVER without any. */
+struct rt__p *rt__timers_first(int64_t *ret_when);
+bool rt__timers_due(void);
+bool rt__timers_pending(void);
+/* For sysmon: has those run that nobody looks after; and when there will be some, unless somebody
+ * does. */
+void rt__timers_watch(int64_t now);
+int64_t rt__timers_plan(void);
+
+/* ---- interrupt.c ---- */
+void rt__interrupt_round(void); /* sysmon's part */
+void rt__interrupt_forget(void);
+
 /* ---- preempt.c ---- */
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
 void rt__preempt_one(struct rt__p *pp);
 /* The same for the one that has run longest, before its slice is over; false: not now. */
 bool rt__preempt_longest(int64_t now);
+/* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
+bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
+#define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
 /* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
 void rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
+/* ---- panic.c ---- */
+RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
+
+/* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
+void rt__preempt_stress_start(void);
+
 /* ---- sysmon.c ---- */
-void rt__sysmon_ensure(void); /* starts it if it does not run yet */
+void rt__sysmon(void);
+void rt__new_monitor(void (*fn)(void));
+/* Sets the clock that wait_since is copied from. */
+void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
+/* A P is no longer idle. */
+void rt__sysmon_watch_again(void);
 /* There is work that only a P from a system call can do: look soon. */
 static inline void
 rt__sysmon_kick_if_slow(void)
@@ -327,6 +382,8 @@ rt__sysmon_kick_if_slow(void)
 	if (rt__unlikely(rt__load_rlx(&rt__sched.sysmon_slow)))
 		rt__sysmon_kick();
 }
+/* Somebody needs it at this time. */
+void rt__sysmon_look_by(int64_t when);
 /* A preemption that came too early is to be made as soon as it may be. */
 void rt__sysmon_want_urgent(void);
 
@@ -337,10 +394,21 @@ int64_t rt__schedtrace_tick(int64_t now);
 void rt__schedtrace_crash(void);
 
 /* ---- stw.c ---- */
-void rt__stop_the_world(void);
+/* reason: a short text that stays. */
+void rt__stop_the_world(const char *reason);
 void rt__start_the_world(int32_t procs);
 /* With sched.lock: one P less to wait for. */
 void rt__stop_one_less(void);
+/* One at a time stops the world, or does something else to all Ps. */
+void rt__world_take(const char *reason);
+void rt__world_release(void);
+
+/* ---- each_p.c ---- */
+
+/* Runs fn for every P, by who has it. On a goroutine or a foreign thread, without locks. */
+void rt__for_each_p(void (*fn)(struct rt__p *pp), const char *reason);
+/* The part of who has pp. */
+void rt__run_safe_point(struct rt__p *pp);
 
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB
@@ -371,16 +439,16 @@ rt__g_set_status(struct rt__g *gp, uint32_t from, uint32_t to)
 	rt__store_rlx(&gp->status, to);
 }
 
-/* xorshift64*, one state for each M. */
+/* xorshift64*, one state for each M; foreign threads share one. */
 static inline uint32_t
 rt__m_rand(struct rt__m *mp)
 {
-	uint64_t x = mp->rand;
+	uint64_t x = rt__load_rlx(&mp->rand);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
-	mp->rand = x;
+	rt__store_rlx(&mp->rand, x);
 	return (uint32_t)((x * 0x2545f4914f6cdd1d) >> 32);
 }
 

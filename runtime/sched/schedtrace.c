@@ -2,7 +2,7 @@
 /*
  * RTDEBUG=schedtrace=MS: the state of the scheduler in Go's words, every MS milliseconds, and once
  * more, with all detail, before a report. scheddetail=1 adds a line for each P, M and goroutine.
- * What we have not got keeps Go's zero: timers, malloc's and throw's marks.
+ * What we have not got keeps Go's zero: malloc's and throw's marks.
  *
  * sysmon prints, which starts with the program then; a child of fork has none, and prints nothing,
  * until it has a second goroutine. The first line is main's. sysmon's stack is small: the text goes
@@ -94,9 +94,14 @@ put_header(struct sink *s, int64_t now, const struct rt__ps *ps)
 static void
 put_header_detail(struct sink *s)
 {
-	put(s, " gcwaiting=%s nmidlelocked=%d stopwait=%d sysmonwait=%s\n",
+	const char *reason = rt__load_acq(&rt__sched.stop_reason); /* pairs with world_take */
+
+	put(s, " gcwaiting=%s nmidlelocked=%d stopwait=%d sysmonwait=%s",
 	    truth(rt__load_rlx(&rt__sched.gcwaiting)), rt__load_rlx(&rt__sched.nmidle_locked),
 	    rt__load_rlx(&rt__sched.stopwait), truth(rt__load_rlx(&rt__sched.sysmonwait)));
+	if (reason)
+		put(s, " stopping=%s", reason);
+	put(s, "\n");
 }
 
 /* Without the next slot, as in Go. */
@@ -129,7 +134,8 @@ put_p(struct sink *s, const struct rt__p *pp)
 	put(s, "  P%d: status=%u schedtick=%u syscalltick=%u m=", pp->id, rt__load_rlx(&pp->status),
 	    rt__load_rlx(&pp->sched_tick), rt__load_rlx(&pp->syscall_tick));
 	put_id(s, mp, mp ? (uint64_t)mp->id : 0);
-	put(s, " runqsize=%d gfreecnt=%d timerslen=0\n", queued(pp), rt__load_rlx(&pp->nfree));
+	put(s, " runqsize=%d gfreecnt=%d timerslen=%d\n", queued(pp), rt__load_rlx(&pp->nfree),
+	    rt__load_rlx(&pp->timers.pending));
 }
 
 static void

@@ -5,7 +5,8 @@
  *
  * Order of the search, as in Go: stop-the-world first; every 61st slice the global queue, for
  * fairness; the local queue; the global queue; then, if there are not too many others at it,
- * stealing; then the P is given up and the M sleeps.
+ * stealing; then the P is given up and the M sleeps. Timers are looked at first, but only once the
+ * local queue has run dry or one of the other things is due: timers.c.
  *
  * An M that looks for work without having any is "spinning", and counted. Who makes work visible
  * (ready, newproc) wakes an M only if none spins; a spinning M that gives up therefore drops the
@@ -94,15 +95,32 @@ globrunq_try(struct rt__p *pp, int32_t max)
 
 /* ---- running ---- */
 
+/* Debug builds: on g0, with a P of its own, nothing running, no lock held, gp nobody else's. */
+static inline void
+check_switch(const struct rt__m *mp, const struct rt__g *gp)
+{
+	rt__assert(!rt__on_goroutine(mp));
+	rt__assert(mp->p && rt__load_rlx(&mp->p->m) == mp);
+	rt__assert(rt__load_rlx(&mp->p->status) == RT_P_RUNNING);
+	rt__assert(!mp->curg && !gp->m);
+	rt__assert(!gp->locked_m || gp->locked_m == mp);
+	rt__assert(gp->sp - gp->stack.lo <= gp->stack.hi - gp->stack.lo);
+	rt__assert(mp->locks_held == 0);
+	(void)mp, (void)gp; /* elsewhere, nothing is left of it */
+}
+
 static inline RT_NORETURN void
 execute(struct rt__m *mp, struct rt__g *gp, bool inherit)
 {
+	check_switch(mp, gp);
 	gp->m = mp;
 	rt__g_set_status(gp, RT_G_RUNNABLE, RT_G_RUNNING);
 	if (rt__unlikely(gp->own_mask | mp->own_mask))
 		rt__m_use_mask(mp, gp->own_mask ? gp->sigmask : rt__os.sigmask);
+	struct rt__p *pp = mp->p;
+	rt__store_rlx(&pp->switches, pp->switches + 1);
 	if (!inherit)
-		rt__store_rlx(&mp->p->sched_tick, mp->p->sched_tick + 1);
+		rt__store_rlx(&pp->sched_tick, pp->sched_tick + 1);
 	rt__gogo(gp);
 }
 
@@ -147,14 +165,16 @@ global_is_due(const struct rt__p *pp)
 
 /* Work without stealing. */
 static struct rt__g *
-find_near(struct rt__p *pp, bool *inherit)
+find_near(struct rt__m *mp, struct rt__p *pp, bool *inherit)
 {
 	struct rt__g *gp = NULL;
 
 	*inherit = false;
+	/* What a timer has woken comes before whom a preemption was for: that stays asked for. */
+	bool fired = rt__load_rlx(&pp->timers.next) != RT_NEVER && rt__timers_look(mp, pp);
 	if (rt__unlikely(rt__seeded()))
 		return rt__seeded_get(pp);
-	if (rt__unlikely(rt__load_rlx(&pp->preempt))) {
+	if (rt__unlikely(rt__load_rlx(&pp->preempt)) && !fired) {
 		gp = after_preemption(pp);
 	} else if (rt__unlikely(global_is_due(pp))) {
 		pp->global_tick = pp->sched_tick + GLOBAL_EVERY;
@@ -217,7 +237,7 @@ last_look(struct rt__m *mp)
 	rt__lock(&rt__sched.lock);
 	bool work = rt__sched.runq.n > 0;
 	rt__unlock(&rt__sched.lock);
-	if (!work && !rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)))
+	if (!work && !rt__any_runq_has_work(rt__load_acq(&rt__sched.ps)) && !rt__timers_due())
 		return false;
 	rt__lock(&rt__sched.lock);
 	struct rt__p *pp = rt__pidle_get_for_work();
@@ -241,7 +261,9 @@ find_runnable(bool *inherit)
 			rt__gcstopm();
 			continue;
 		}
-		struct rt__g *gp = find_near(mp->p, inherit);
+		if (rt__unlikely(rt__load_rlx(&mp->p->safe_point)))
+			rt__run_safe_point(mp->p);
+		struct rt__g *gp = find_near(mp, mp->p, inherit);
 		if (!gp)
 			gp = find_far(mp);
 		if (!gp)
@@ -258,7 +280,7 @@ find_runnable(bool *inherit)
 static void
 reset_spinning(struct rt__m *mp)
 {
-	mp->spinning = false;
+	mp->spinning = mp->in_vain = false;
 	if (rt__add_seq(&rt__sched.nmspinning, -1) < 0)
 		rt__throw("schedule: negative nmspinning");
 	rt__wakep();
@@ -350,8 +372,10 @@ rt_gosched(void)
 		rt__os_yield();
 		return;
 	}
-	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting))
-		return; /* the search would come back to the caller */
+	if (!rt__work_waits_owner(mp->p) && !rt__load_rlx(&rt__sched.gcwaiting) &&
+	    !rt__load_rlx(&mp->p->safe_point) &&
+	    !rt__load_rlx(&mp->p->preempt)) /* for a timer, which is not work yet */
+		return;                     /* the search would come back to the caller */
 	rt__mcall(gosched_m);
 }
 
@@ -362,6 +386,7 @@ rt__park_m(struct rt__g *gp)
 	rt__unlock_fn *unlock = args->unlock;
 	void *arg = args->arg;
 
+	gp->wait_since = rt__load_rlx(&rt__sched.clock);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_WAITING);
 	rt__dropg(rt__getm());
 	/* The context is saved (rt__mcall) and the status set: from the moment that unlock lets go
@@ -384,10 +409,11 @@ rt__ready(struct rt__g *gp)
 {
 	struct rt__p *pp = rt__getm()->p;
 
+	rt__assert(!gp->m);
 	rt__g_set_status(gp, RT_G_WAITING, RT_G_RUNNABLE);
 	if (pp)
 		rt__runq_put_p(pp, gp, true);
 	else
 		rt__globrunq_put(gp);
-	rt__wakep();
+	rt__wakep_for(pp);
 }

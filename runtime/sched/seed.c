@@ -7,9 +7,10 @@
  *
  * It is one place: the global queue is the set to draw from, and what was put on the local queue
  * since the last time moves there first. So nothing changes for those who queue, nobody has a next
- * slot, and it does not matter in which order goroutines came, but for what a seed means. Only
- * rt_go draws, too: whether its goroutine comes before the caller goes on, as it may on another P.
- * Without a seed it costs nothing: find_near and second_goroutine are out of the usual way.
+ * slot, and it does not matter in which order goroutines came, but for what a seed means. Two
+ * others draw: rt_go, whether its goroutine comes before the caller goes on, as it may on another
+ * P, and select, which of the cases that are ready it takes. Without a seed it costs nothing:
+ * find_near and second_goroutine are out of the usual way.
  *
  * What is not replayed: what the program asks of the kernel. A P that was in a long system call is
  * taken from it when the clock says so. Preemption by signal is off for that reason, unless
@@ -69,4 +70,15 @@ rt__seeded_yield(void)
 	rt__unlock(&rt__sched.lock);
 	if (yield)
 		rt_gosched();
+}
+
+uint32_t
+rt__random_below(uint32_t n)
+{
+	if (rt__likely(!rt__seeded()))
+		return (uint32_t)((uint64_t)rt__m_rand(rt__getm()) * n >> 32);
+	rt__lock(&rt__sched.lock);
+	uint32_t x = draw(n);
+	rt__unlock(&rt__sched.lock);
+	return x;
 }

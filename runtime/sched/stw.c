@@ -8,6 +8,9 @@
  *
  * Ms that come back from a system call meanwhile find no P, queue their goroutine and sleep. The
  * model is tests/model/stw.pml.
+ *
+ * Who stops it says why: a report of a program that dies meanwhile tells, since nothing else that
+ * it shows would explain goroutines that do not run.
  */
 #include <rt/rt.h>
 
@@ -62,15 +65,30 @@ take_ps(void)
 	rt__unlock(&rt__sched.lock);
 }
 
-/* Called on a goroutine. Two stoppers take turns by yielding: one that slept with its P would
- * keep the other from ever getting that P. */
+/* Two take turns by yielding: one that slept with its P would keep the other from ever getting that
+ * P. */
 void
-rt__stop_the_world(void)
+rt__world_take(const char *reason)
 {
 	while (!rt__cas_acq(&rt__sched.world_busy, 0u, 1u)) {
 		rt_gosched();
 		rt__cpu_relax();
 	}
+	rt__store_rel(&rt__sched.stop_reason, reason); /* to reports */
+}
+
+void
+rt__world_release(void)
+{
+	rt__store_rlx(&rt__sched.stop_reason, (const char *)NULL);
+	rt__store_rel(&rt__sched.world_busy, 0u);
+}
+
+/* Called on a goroutine. */
+void
+rt__stop_the_world(const char *reason)
+{
+	rt__world_take(reason);
 	take_ps();
 	/* The first round at once: most goroutines are gone after it. */
 	while (!rt__note_timedsleep(&rt__sched.stopnote, 0)) {
@@ -83,10 +101,12 @@ rt__stop_the_world(void)
 	}
 }
 
-/* Sets the number of Ps and lets everybody go on. */
+/* Sets the number of Ps and lets everybody go on; but not under the eyes of a report, which has
+ * frozen the world for itself (crash.c). */
 void
 rt__start_the_world(int32_t procs)
 {
+	rt__crash_wait();
 	rt__lock(&rt__sched.lock);
 	struct rt__p *runnable = rt__procresize(procs);
 	rt__store_rel(&rt__sched.gcwaiting, 0u);
@@ -103,5 +123,5 @@ rt__start_the_world(int32_t procs)
 	/* Goroutines of Ps that went are on the global queue: someone may be needed for them. */
 	rt__fence_seq();
 	rt__wakep();
-	rt__store_rel(&rt__sched.world_busy, 0u);
+	rt__world_release();
 }

@@ -64,9 +64,11 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	struct rt__g *gp = mp->curg;
 	struct rt__p *pp = mp->p;
 
+	rt__assert(pp && rt__load_rlx(&pp->m) == mp && mp->locks_held == 0);
 	gp->syscall_pc = pc;
 	gp->syscall_sp = sp;
 	gp->syscall_bp = bp;
+	gp->wait_since = rt__load_rlx(&rt__sched.clock);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
 	mp->old_p = pp;
 	if (rt__unlikely(rt__work_waits_owner(pp))) {
@@ -86,29 +88,6 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 		give_to_stopper(pp);
 }
 
-/* Takes pp off the idle list if it is there. With sched.lock. */
-static bool
-pidle_take(struct rt__p *pp)
-{
-	for (struct rt__p **at = &rt__sched.idle_ps; *at; at = &(*at)->link) {
-		if (*at == pp) {
-			*at = pp->link;
-			rt__pidle_taken(pp);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* An idle P, the old one if possible: its caches are warm. With sched.lock. */
-static struct rt__p *
-any_idle_p(struct rt__p *old)
-{
-	if (rt__load_rlx(&old->status) == RT_P_IDLE && pidle_take(old))
-		return old;
-	return rt__pidle_get();
-}
-
 /* On g0: there was no P. */
 static void
 exitsyscall_m(struct rt__g *gp)
@@ -118,7 +97,7 @@ exitsyscall_m(struct rt__g *gp)
 	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNABLE);
 	rt__dropg(mp);
 	rt__lock(&rt__sched.lock);
-	struct rt__p *pp = any_idle_p(mp->old_p);
+	struct rt__p *pp = rt__pidle_get_or_any(mp->old_p);
 	if (pp) {
 		rt__unlock(&rt__sched.lock);
 		rt__acquirep(pp);
@@ -141,7 +120,7 @@ exitsyscall_slow(struct rt__m *mp, struct rt__g *gp)
 	gp->sleepy = true;
 	if (rt__load_rlx(&rt__sched.npidle) != 0) {
 		rt__lock(&rt__sched.lock);
-		pp = any_idle_p(mp->old_p);
+		pp = rt__pidle_get_or_any(mp->old_p);
 		rt__unlock(&rt__sched.lock);
 	}
 	if (!pp) {
@@ -165,6 +144,7 @@ rt__exitsyscall(void)
 		exitsyscall_slow(mp, gp);
 		return;
 	}
+	rt__assert(!mp->p && !pp->m && gp->m == mp);
 	gp->sleepy = false;
 	mp->p = pp;
 	mp->cache = pp->cache;

@@ -12,10 +12,17 @@
  * - A P whose M is in a system call is taken from it: after one round if there is work, after 10 ms
  *   otherwise.
  * - Preemptions for those who are late (preempt.c) that could not be made at once.
+ * - Somebody is found for timers that are late, since nobody looks at them (timers.c).
+ * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
  * - Memory of goroutines that have ended, and of the heap, that is not missed is given back, also
  *   while all sleep.
+ * - The clock by which goroutines know since when they wait, for tracebacks. Go asks for the time
+ *   in each collection; here, who parks or enters a system call copies a word from a line that the
+ *   scheduler reads anyway to one that it writes anyway. It is at most a round old; when all were
+ *   idle and sysmon slept, whoever takes the first P sets it (acquirep, which asks for the time in
+ *   any case). Before there is a sysmon it is 0, and nobody claims to know.
  */
 #include "sched/sched_priv.h"
 
@@ -27,6 +34,7 @@
 #define SYSCALL_MAX_NS 10000000
 #define RESEND_MIN_NS 50000
 #define IDLE_ROUNDS 50
+#define AFTER_TIMERS_NS 1000000
 
 /* ---- kicks ---- */
 
@@ -46,15 +54,55 @@ rt__sysmon_want_urgent(void)
 	rt__sysmon_kick_if_slow();
 }
 
+/* A kick that only makes it plan anew. */
+void
+rt__sysmon_look_by(int64_t when)
+{
+	if (when < rt__load_rlx(&rt__sched.sysmon_when) &&
+	    rt__cas_rel(&rt__sched.sysmon_kick, 0u, 2u))
+		rt__futex_wake(&rt__sched.sysmon_kick, 1);
+}
+
 /* Sleeps for ns, or until kicked: then true. */
 static bool
 doze(int64_t ns)
 {
 	rt__futex_wait(&rt__sched.sysmon_kick, 0, ns);
-	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) != 0;
+	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) == 1;
+}
+
+/* The same; less if a timer may be late before. */
+static bool
+doze_before_timers(int64_t now, int64_t ns)
+{
+	/* First the longest, then what is earlier: who starts a timer sees either, or we see the
+	 * timer (rt__timers_plan). */
+	rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+	int64_t plan = rt__timers_plan();
+	bool planned = plan < now + ns;
+	if (planned) {
+		ns = plan - now > SLEEP_MIN_NS ? plan - now : SLEEP_MIN_NS;
+		rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+		rt__os_precise_sleep(true);
+	}
+	bool kicked = doze(ns);
+	if (planned)
+		rt__os_precise_sleep(false);
+	rt__store_rlx(&rt__sched.sysmon_when, (int64_t)0);
+	return kicked;
 }
 
 /* ---- a round ---- */
+
+void
+rt__clock_set(int64_t now)
+{
+	uint32_t seconds = (uint32_t)(now / 1000000000);
+
+	/* It is read a million times a second: not written for nothing. */
+	if (rt__load_rlx(&rt__sched.clock) != seconds)
+		rt__store_rlx(&rt__sched.clock, seconds);
+}
 
 /* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
  * was the first time: who cannot be stopped is no reason to look often. */
@@ -156,23 +204,59 @@ sooner(int64_t a, int64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
-static void
-sleep_until_needed(void)
+/* Until when it may sleep while all Ps are idle; 0 for ever. */
+static int64_t
+next_look(int64_t now)
+{
+	int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now)), first;
+
+	ns = sooner(ns, rt__scavenge_tick(now));
+	if (rt__timers_first(&first) && first < RT_NEVER - AFTER_TIMERS_NS)
+		ns = sooner(ns, (first > now ? first - now : 0) + AFTER_TIMERS_NS);
+	return ns ? now + ns : 0;
+}
+
+/* Says until when it sleeps, if all Ps are idle. Who takes one has the lock as well. */
+static bool
+may_sleep(int64_t when)
 {
 	rt__lock(&rt__sched.lock);
 	bool sleep = nothing_to_watch();
-	if (sleep)
-		rt__store_rlx(&rt__sched.sysmonwait, 1u);
+	rt__store_rlx(&rt__sched.sysmonwait, (uint32_t)sleep);
+	rt__store_rlx(&rt__sched.sysmon_when, sleep ? when : 0);
 	rt__unlock(&rt__sched.lock);
-	while (sleep) {
-		int64_t now = rt__nanotime();
-		int64_t ns = sooner(sooner(rt__gfree_tick(now), rt__scavenge_tick(now)),
-				    rt__schedtrace_tick(now));
+	return sleep;
+}
 
-		if (doze(ns ? ns : -1))
-			break;
+/*
+ * Sleeps while all Ps are idle: true if it was kicked. With timers to come, it looks by itself soon
+ * after the first: mostly all is asleep again by then, so that a wake-up by a timer need not wake
+ * sysmon, too.
+ */
+static bool
+sleep_until_needed(void)
+{
+	int64_t now = rt__nanotime(), when = next_look(now);
+	bool kicked = false;
+
+	while (!kicked && may_sleep(when)) {
+		kicked = doze(when ? when - now : -1);
+		now = rt__nanotime();
+		when = next_look(now);
 	}
+	return kicked;
+}
+
+/* With sched.lock. */
+void
+rt__sysmon_watch_again(void)
+{
+	int64_t when = rt__load_rlx(&rt__sched.sysmon_when);
+
+	if (when && when <= rt__nanotime() + AFTER_TIMERS_NS)
+		return; /* it will soon look, anyway */
 	rt__store_rlx(&rt__sched.sysmonwait, 0u);
+	rt__sysmon_kick();
 }
 
 static int64_t
@@ -195,32 +279,45 @@ start_clocks(int64_t now)
 		rt__store_rlx(&ps->p[i]->sysmon_when, now);
 }
 
-static void
-sysmon(void)
+void
+rt__sysmon(void)
 {
-	int64_t delay = SLEEP_MIN_NS, trace = 0;
+	int64_t delay = SLEEP_MIN_NS, trace = 0, now = rt__nanotime();
 	int idle = 0;
 
 	rt__preempt_init();
-	start_clocks(rt__nanotime());
+	start_clocks(now);
 	for (;;) {
 		delay = next_delay(delay, idle);
 		rt__store_rlx(&rt__sched.sysmon_slow, delay > SLEEP_MIN_NS);
-		if (doze(sooner(delay, trace)))
+		if (doze_before_timers(now, sooner(delay, trace)))
 			idle = 0;
 		if (nothing_to_watch()) {
-			sleep_until_needed();
-			idle = 0;
+			idle = sleep_until_needed() ? 0 : IDLE_ROUNDS;
+			delay = idle ? AFTER_TIMERS_NS / 2 : delay; /* nobody is in a hurry */
 		}
 		rt__start_unborn_ms();
-		int64_t now = rt__nanotime();
+		rt__interrupt_round();
+		now = rt__nanotime();
+		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
 		rt__scavenge_tick(now);
+		rt__timers_watch(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);
 		idle = busy ? 0 : idle + 1;
 	}
+}
+
+/* A thread of the runtime's own, which runs no goroutines and counts for no deadlock. */
+void
+rt__new_monitor(void (*fn)(void))
+{
+	rt__lock(&rt__sched.lock);
+	rt__sched.nmsys++;
+	rt__unlock(&rt__sched.lock);
+	rt__newm(fn, NULL, false);
 }
 
 void
@@ -230,8 +327,13 @@ rt__sysmon_ensure(void)
 
 	if (!rt__cas_acqrel(&rt__sched.stage, (uint32_t)RT_STAGE_SINGLE, to))
 		return;
-	rt__lock(&rt__sched.lock);
-	rt__sched.nmsys++;
-	rt__unlock(&rt__sched.lock);
-	rt__newm(sysmon, NULL, false);
+	rt__clock_set(rt__nanotime()); /* its thread comes a little late */
+	rt__new_monitor(rt__sysmon);
+	rt__preempt_stress_start();
+}
+
+bool
+rt__has_others(void)
+{
+	return rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL;
 }

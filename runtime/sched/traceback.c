@@ -12,15 +12,17 @@
  * together is not shown. A context that is stale all the same makes nonsense of the frames and no
  * fault: a stack stays mapped for good, and frames are read inside it only.
  *
- * Takes no lock, works on any stack. Rejected: the minutes that a goroutine has waited, which Go
- * stamps in each collection: here, each park would have to pay for the stamp.
+ * One that has waited for a minute or more says so: "[sync.WaitGroup.Wait, 3 minutes]".
+ *
+ * Takes no lock, works on any stack.
  */
 #include "sched/sched_priv.h"
 
 #include "symtab/symtab.h"
 
-#define UNKNOWN_STACK (64ul << 10) /* how much of a stack whose bounds nobody knows is read */
-#define SAVED_CONTEXT 64           /* more than rt__mcall leaves on a stack */
+#define UNKNOWN_STACK (256ul << 10) /* how much of a stack whose bounds nobody knows is read */
+#define OVERSHOOT_PAGES 16          /* how far below its end a large frame may reach */
+#define SAVED_CONTEXT 64            /* more than rt__mcall leaves on a stack */
 
 static bool
 contains(struct rt__stack stack, uintptr_t sp)
@@ -35,6 +37,9 @@ rt__stack_of_sp(uintptr_t sp)
 
 	if (gp && contains(gp->stack, sp))
 		return gp->stack;
+	/* Where a stack has overflowed, it begins above. */
+	for (int i = 0; i < OVERSHOOT_PAGES && !rt__os_readable(sp); i++)
+		sp = (sp | (rt__os.page_size - 1)) + 1;
 	return (struct rt__stack){sp, sp + rt__os_readable_bytes(sp, UNKNOWN_STACK)};
 }
 
@@ -112,6 +117,16 @@ status_text(const struct rt__g *gp, uint32_t status)
 	return status < RT_ARRAY_LEN(names) && names[status] ? names[status] : "???";
 }
 
+static int64_t
+minutes_waited(const struct rt__g *gp, uint32_t status)
+{
+	uint32_t since = rt__load_rlx(&gp->wait_since);
+
+	if ((status != RT_G_WAITING && status != RT_G_SYSCALL) || since == 0)
+		return 0;
+	return (rt__nanotime() / 1000000000 - since) / 60;
+}
+
 static void
 print_m(const struct rt__m *mp)
 {
@@ -129,8 +144,11 @@ print_header(const struct rt__g *gp, uint32_t status, bool details)
 		rt__eprintf(" gp=%p", (const void *)gp);
 		print_m(gp->m);
 	}
-	rt__eprintf(" [%s%s]:\n", status_text(gp, status),
-		    gp->locked_m ? ", locked to thread" : "");
+	rt__eprintf(" [%s", status_text(gp, status));
+	int64_t minutes = minutes_waited(gp, status);
+	if (minutes > 0)
+		rt__eprintf(", %ld minutes", minutes);
+	rt__eprintf("%s]:\n", gp->locked_m ? ", locked to thread" : "");
 }
 
 static void
@@ -160,7 +178,7 @@ print_goroutine(const struct rt__g *gp, const struct rt__where *here, bool detai
 	if (place == PLACE_KNOWN)
 		print_frames(&at, details);
 	else if (place == PLACE_NOT_STARTED)
-		rt__print_frame(gp->start_pc, false);
+		rt__print_start(gp->start_pc);
 	else
 		rt__eprintf("\tgoroutine running on other thread; stack unavailable\n");
 	print_tail(gp);

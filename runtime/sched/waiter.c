@@ -16,24 +16,23 @@
  * A foreign thread waits on a note instead, in the same frame: the wake-up may still be about to
  * call the kernel when the sleeper is gone, which at worst wakes somebody who looks again.
  */
-#include "sched/sched.h"
+#include "sched/sched_priv.h"
 
 void
-rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, enum rt__wait_reason reason)
+rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg)
 {
-	if (rt__likely(w->gp != NULL)) {
-		rt__park(unlock, arg, reason);
-		return;
-	}
 	if (!unlock || unlock(NULL, arg))
 		rt__note_sleep(&w->note);
 }
 
-void
-rt__waiter_wake(struct rt__waiter *w)
+/* Go's canSpin: another P runs something that may let us go; else somebody has to run first. A
+ * foreign thread keeps nobody from running. */
+bool
+rt__may_spin(void)
 {
-	if (rt__likely(w->gp != NULL))
-		rt__ready(w->gp);
-	else
-		rt__note_wakeup(&w->note);
+	struct rt__p *pp = rt__getm()->p;
+	int32_t others = rt__load_acq(&rt__sched.ps)->n - rt__load_rlx(&rt__sched.npidle) -
+		rt__load_rlx(&rt__sched.nmspinning) - (pp != NULL);
+
+	return rt__os.ncpu > 1 && others > 0 && (!pp || rt__runq_empty_owner(&pp->runq));
 }

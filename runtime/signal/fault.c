@@ -55,7 +55,8 @@ static RT_NORETURN void
 panic(const struct rt__event *e, const char *text)
 {
 	if (rt__crash_begin()) {
-		rt__eprintf("panic: %s\n", text);
+		bool during = rt__print_panics_under_way();
+		rt__eprintf("%spanic: %s\n", during ? "\t" : "", text);
 		print_signal(e);
 	}
 	end(RT_CRASH_PANIC, e);
@@ -125,7 +126,7 @@ report_bad_address(const struct rt__event *e)
 					 : e->code == SEGV_MAPERR || e->code == SEGV_ACCERR;
 
 	if (unmapped && e->addr < NIL_PAGE)
-		panic(e, "runtime error: invalid memory address or nil pointer dereference");
+		panic(e, rt__fault_text(e->sig, e->code));
 	if (is_libc_trap(e))
 		fatal(RT_CRASH_FATAL, e,
 		      "libc found memory corrupted: a double free, an overrun, a smashed stack");
@@ -140,14 +141,35 @@ report_bad_address(const struct rt__event *e)
 	end(RT_CRASH_THROW, e);
 }
 
-static RT_NORETURN void
-report_arithmetic(const struct rt__event *e)
+/* libc's functions on memory and strings, called by the program itself: they hold no lock. All
+ * other code of libc may. */
+static bool
+is_plain_libc(const struct rt__event *e)
 {
-	if (e->code == FPE_INTDIV)
-		panic(e, "runtime error: integer divide by zero");
-	if (e->code == FPE_INTOVF)
-		panic(e, "runtime error: integer overflow");
-	panic(e, "runtime error: floating point error");
+	static const char *const begin[] = {"mem", "str", "stp", "wmem", "wcs", "bcmp", "bcopy"};
+	struct rt__context c = e->at.context;
+	struct rt__symbol sym;
+	bool is_call = false;
+
+	if (rt__text_of(e->pc) != RT_TEXT_LIBC || !rt__symbol_of(e->pc, &sym))
+		return false;
+	rt__unwind(&c, &is_call, e->at.stack);
+	if (!is_call || rt__text_of(c.reg[RT_REG_PC]) != RT_TEXT_USER)
+		return false;
+	const char *name = sym.name + (sym.name[0] == '_' && sym.name[1] == '_' ? 2 : 0);
+	if (rt__strcmp(name, "memalign") == 0)
+		return false;
+	for (size_t i = 0; i < RT_ARRAY_LEN(begin); i++)
+		if (__builtin_strncmp(name, begin[i], rt__strlen(begin[i])) == 0)
+			return true;
+	return false;
+}
+
+bool
+rt__fault_is_panic(const struct rt__event *e, void *uc)
+{
+	return !e->overflow && (rt__text_of(e->pc) == RT_TEXT_USER || is_plain_libc(e)) &&
+		rt__inject_fault(uc, e->sig, e->code, e->code == SI_KERNEL ? 0 : e->addr);
 }
 
 void
@@ -164,6 +186,6 @@ rt__report_fault(const struct rt__event *e)
 	if ((!rt__getg() && !foreign) || (!null && rt__text_of(e->pc) == RT_TEXT_RT0))
 		fatal(RT_CRASH_THROW, e, "unexpected signal during runtime execution");
 	if (e->sig == SIGFPE)
-		report_arithmetic(e);
+		panic(e, rt__fault_text(e->sig, e->code));
 	report_bad_address(e);
 }

@@ -2,7 +2,8 @@
 /*
  * What each signal means, as in Go:
  *
- *	a fault in the program		panic, of the goroutine that did it: fault.c
+ *	a fault in the program		panic, of the goroutine that did it: fault.c; one that
+ *					rt_try can catch if the goroutine has asked for it
  *	a fault in the runtime		throw
  *	SIGQUIT, SIGABRT		all goroutines and the registers, wherever they are
  *	SIGILL, SIGTRAP, SIGSYS		the same
@@ -11,9 +12,6 @@
  * Everything ends with exit status 2, but SIGABRT, by which C programs die of it. The handler runs
  * on the thread's signal stack, with the thread pointer of whatever it has interrupted: it touches
  * no thread-local, and no lock but the turn to report (sched/crash.c).
- *
- * A thread that the program has made with pthread_create has no such stack unless it brings its
- * own: the report runs on the stack that it interrupts, and there is none when that overflows.
  */
 #include "signal/signal.h"
 
@@ -22,24 +20,6 @@
 
 const uint8_t rt__reported_signals[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGTRAP,
 					SIGSYS,  SIGABRT, SIGQUIT, 0};
-
-/* Go's names. */
-static const char *const names[] = {
-	[SIGQUIT] = "SIGQUIT: quit",
-	[SIGILL] = "SIGILL: illegal instruction",
-	[SIGTRAP] = "SIGTRAP: trace trap",
-	[SIGABRT] = "SIGABRT: abort",
-	[SIGBUS] = "SIGBUS: bus error",
-	[SIGFPE] = "SIGFPE: floating-point exception",
-	[SIGSEGV] = "SIGSEGV: segmentation violation",
-	[SIGSYS] = "SIGSYS: bad system call",
-};
-
-const char *
-rt__signal_name(int sig)
-{
-	return names[sig];
-}
 
 /* ---- where ---- */
 
@@ -97,8 +77,8 @@ static RT_NORETURN void
 dump(const struct rt__event *e)
 {
 	if (rt__crash_begin()) {
-		rt__eprintf("%s\nPC=0x%lx m=%d sigcode=%d\n", names[e->sig], e->pc, rt__getm()->id,
-			    e->code);
+		rt__eprintf("%s\nPC=0x%lx m=%d sigcode=%d\n", rt__signal_name(e->sig), e->pc,
+			    rt__getm()->id, e->code);
 		if (e->sig == SIGILL)
 			print_instruction(e->pc);
 	}
@@ -120,7 +100,10 @@ rt__report_signal(int sig, siginfo_t *info, void *uc)
 	if (info->si_code <= 0 && !asks)
 		rt__os_die_of_signal(sig);
 	struct rt__event e = event_of(sig, info, uc);
-	if (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE)
+	bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE;
+	if (fault && rt__fault_is_panic(&e, uc))
+		return;
+	if (fault)
 		rt__report_fault(&e);
 	dump(&e);
 }

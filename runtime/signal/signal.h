@@ -14,7 +14,7 @@
 /* Their numbers, ended by 0. */
 extern const uint8_t rt__reported_signals[];
 
-/* The handler for them, on the signal stack; it does not return. */
+/* The handler for them, on the signal stack. It returns only where a fault becomes a panic. */
 void rt__report_signal(int sig, siginfo_t *info, void *uc);
 
 #endif

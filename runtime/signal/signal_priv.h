@@ -16,13 +16,12 @@ struct rt__event {
 	struct rt__where at;
 };
 
-const char *rt__signal_name(int sig);
-
 /* ---- fault.c ---- */
 
 /* Whether e is a fault because that stack has no room for a frame. */
 bool rt__is_overflow(struct rt__stack stack, const struct rt__event *e);
-/* SIGSEGV, SIGBUS, SIGFPE. */
+/* SIGSEGV, SIGBUS, SIGFPE: whether the goroutine goes on with a panic; else, a report. */
+bool rt__fault_is_panic(const struct rt__event *e, void *uc);
 RT_NORETURN void rt__report_fault(const struct rt__event *e);
 
 #endif

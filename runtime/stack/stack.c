@@ -90,8 +90,8 @@ rt__stack_alloc_main(void)
 		rt__out_of_memory("the main goroutine's stack", size);
 	size &= ~(rt__os.page_size - 1);
 	/* Such a mapping grows as the first stack does, up to RLIMIT_STACK, which it exceeds from
-	 * the start. Without that limit, only a guard stops it. */
-	if (rt__os_stack_limit() == SIZE_MAX && rt__os_guard((void *)lo, rt__os.page_size) == 0)
+	 * the start, mostly. Where that is larger, or none, only a guard stops it. */
+	if (rt__os_stack_limit() > size && rt__os_guard((void *)lo, rt__os.page_size) == 0)
 		lo += rt__os.page_size, size -= rt__os.page_size;
 	return (struct rt__stack){lo, lo + size};
 }

@@ -192,6 +192,6 @@ rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_symbo
 	if (!found || (best.st_size == 0 && !reaches(elf, &best, addr)))
 		return false;
 	*ret = (struct rt__elf_symbol){string_at(&elf->strings, best.st_name), best.st_value,
-				       best.st_size, ELF64_ST_BIND(best.st_info) != STB_LOCAL};
+				       best.st_size};
 	return ret->name != NULL;
 }

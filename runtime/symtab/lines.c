@@ -8,7 +8,7 @@
  * what begins below the program's text is passed over. Every byte is checked for being there, and
  * each step uses up at least one, so that damaged tables cost no more time than good ones.
  */
-#include "symtab/lines.h"
+#include "symtab/dwarf.h"
 
 enum {
 	LNS_COPY = 1,
@@ -29,26 +29,6 @@ enum {
 
 	LNCT_PATH = 1,
 	LNCT_DIRECTORY,
-
-	FORM_BLOCK2 = 0x03,
-	FORM_BLOCK4,
-	FORM_DATA2,
-	FORM_DATA4,
-	FORM_DATA8,
-	FORM_STRING,
-	FORM_BLOCK,
-	FORM_BLOCK1,
-	FORM_DATA1,
-	FORM_SDATA = 0x0d,
-	FORM_STRP,
-	FORM_UDATA,
-	FORM_STRX = 0x1a,
-	FORM_DATA16 = 0x1e,
-	FORM_LINE_STRP,
-	FORM_STRX1 = 0x25,
-	FORM_STRX2,
-	FORM_STRX3,
-	FORM_STRX4,
 };
 
 /* A list of folders or files: since version 5, with a description of its own format. */
@@ -58,8 +38,8 @@ struct table {
 };
 
 struct unit {
-	const struct rt__debug_lines *debug;
-	unsigned version, offset_size;
+	const struct rt__dwarf *dwarf;
+	struct rt__dwarf_format format;
 	struct rt__bytes program, lengths; /* lengths: operands of each standard opcode */
 	uint8_t min_inst, line_range, opcode_base;
 	int8_t line_base;
@@ -80,80 +60,6 @@ struct search {
 
 /* ---- names of files ---- */
 
-static uint64_t
-read_offset(struct rt__bytes *b, unsigned size)
-{
-	return size == 8 ? rt__bytes_u64(b) : rt__bytes_u32(b);
-}
-
-static const char *
-string_in(struct rt__bytes section, uint64_t offset)
-{
-	struct rt__bytes b = rt__bytes_part(&section, offset, 0);
-
-	b.end = section.end;
-	return rt__bytes_string(&b);
-}
-
-/* Reads one value of a form: a string, or a number. */
-static void
-read_form(const struct unit *u, struct rt__bytes *b, uint64_t form, const char **str, uint64_t *num)
-{
-	switch (form) {
-	case FORM_STRING:
-		*str = rt__bytes_string(b);
-		break;
-	case FORM_LINE_STRP:
-		*str = string_in(u->debug->line_str, read_offset(b, u->offset_size));
-		break;
-	case FORM_STRP:
-		*str = string_in(u->debug->str, read_offset(b, u->offset_size));
-		break;
-	case FORM_UDATA:
-	case FORM_STRX:
-		*num = rt__bytes_uleb(b);
-		break;
-	case FORM_SDATA:
-		rt__bytes_sleb(b);
-		break;
-	case FORM_DATA1:
-	case FORM_STRX1:
-		*num = rt__bytes_u8(b);
-		break;
-	case FORM_DATA2:
-	case FORM_STRX2:
-		*num = rt__bytes_u16(b);
-		break;
-	case FORM_STRX3:
-		rt__bytes_take(b, 3);
-		break;
-	case FORM_DATA4:
-	case FORM_STRX4:
-		*num = rt__bytes_u32(b);
-		break;
-	case FORM_DATA8:
-		*num = rt__bytes_u64(b);
-		break;
-	case FORM_DATA16:
-		rt__bytes_take(b, 16);
-		break;
-	case FORM_BLOCK:
-		rt__bytes_take(b, rt__bytes_uleb(b));
-		break;
-	case FORM_BLOCK1:
-		rt__bytes_take(b, rt__bytes_u8(b));
-		break;
-	case FORM_BLOCK2:
-		rt__bytes_take(b, rt__bytes_u16(b));
-		break;
-	case FORM_BLOCK4:
-		rt__bytes_take(b, rt__bytes_u32(b));
-		break;
-	default:
-		b->bad = true;
-	}
-}
-
 struct entry {
 	const char *name;
 	uint64_t dir;
@@ -166,14 +72,12 @@ read_entry(const struct unit *u, struct rt__bytes formats, struct rt__bytes *b, 
 	*ret = (struct entry){NULL, 0};
 	while (formats.p < formats.end && !formats.bad) {
 		uint64_t meaning = rt__bytes_uleb(&formats), form = rt__bytes_uleb(&formats);
-		uint64_t num = 0;
-		const char *str = NULL;
+		struct rt__dwarf_value v = rt__dwarf_value(&u->format, b, form);
 
-		read_form(u, b, form, &str, &num);
 		if (meaning == LNCT_PATH)
-			ret->name = str;
-		else if (meaning == LNCT_DIRECTORY)
-			ret->dir = num;
+			ret->name = rt__dwarf_string(u->dwarf, &u->format, &v);
+		else if (meaning == LNCT_DIRECTORY && v.kind == RT_DW_NUMBER)
+			ret->dir = v.num;
 	}
 }
 
@@ -198,7 +102,7 @@ entry_at(const struct unit *u, const struct table *t, uint64_t index, bool is_fi
 {
 	struct rt__bytes b = t->entries;
 
-	if (u->version < 5) {
+	if (u->format.version < 5) {
 		for (uint64_t i = 1; read_old_entry(&b, is_file, ret); i++)
 			if (i == index)
 				return true;
@@ -224,9 +128,10 @@ set_file(const struct unit *u, uint64_t index, struct rt__line *l)
 	l->file = file.name;
 	if (*file.name == '/')
 		return;
-	if ((file.dir != 0 || u->version >= 5) && entry_at(u, &u->dirs, file.dir, false, &dir))
+	if ((file.dir != 0 || u->format.version >= 5) &&
+	    entry_at(u, &u->dirs, file.dir, false, &dir))
 		l->dir = dir.name;
-	if (l->dir && *l->dir != '/' && file.dir != 0 && u->version >= 5 &&
+	if (l->dir && *l->dir != '/' && file.dir != 0 && u->format.version >= 5 &&
 	    entry_at(u, &u->dirs, 0, false, &root))
 		l->root = root.name;
 }
@@ -240,7 +145,7 @@ read_table(const struct unit *u, struct rt__bytes *b, bool is_file, struct table
 	struct entry e;
 
 	*t = (struct table){0};
-	if (u->version < 5) {
+	if (u->format.version < 5) {
 		t->entries = *b;
 		while (read_old_entry(b, is_file, &e))
 			;
@@ -268,18 +173,18 @@ read_header(struct rt__bytes b, struct unit *u)
 {
 	uint8_t max_ops = 1;
 
-	u->version = rt__bytes_u16(&b);
-	if (u->version < 2 || u->version > 5)
+	u->format.version = rt__bytes_u16(&b);
+	if (u->format.version < 2 || u->format.version > 5)
 		return false;
-	if (u->version >= 5)
+	if (u->format.version >= 5)
 		rt__bytes_take(&b, 2); /* sizes of addresses and segments */
-	uint64_t header_size = read_offset(&b, u->offset_size);
+	uint64_t header_size = rt__dwarf_offset(&b, u->format.offset_size);
 	struct rt__bytes header = rt__bytes_part(&b, 0, header_size);
 	if (header.bad)
 		return false;
 	u->program = (struct rt__bytes){header.end, b.end, b.bad};
 	u->min_inst = rt__bytes_u8(&header);
-	if (u->version >= 4)
+	if (u->format.version >= 4)
 		max_ops = rt__bytes_u8(&header);
 	rt__bytes_u8(&header); /* is_stmt */
 	u->line_base = rt__bytes_i8(&header);
@@ -428,25 +333,31 @@ run_program(const struct unit *u, struct search *s)
 }
 
 void
-rt__lines_find(const struct rt__debug_lines *debug, uint64_t lo, const uint64_t *addrs, int n,
+rt__lines_find(const struct rt__dwarf *dwarf, uint64_t lo, const uint64_t *addrs, int n,
 	       struct rt__line *lines)
 {
 	struct search s = {addrs, lines, n, n, lo};
-	struct rt__bytes all = debug->line;
+	struct rt__bytes all = dwarf->line;
 
 	for (int i = 0; i < n; i++)
 		lines[i] = (struct rt__line){0};
 	while (all.p < all.end && !all.bad && s.missing > 0) {
-		struct unit u = {.debug = debug, .offset_size = 4};
-		uint64_t size = rt__bytes_u32(&all);
+		struct unit u = {.dwarf = dwarf};
+		struct rt__bytes unit = rt__dwarf_part(&all, &u.format.offset_size);
 
-		if (size == UINT32_MAX) {
-			u.offset_size = 8;
-			size = rt__bytes_u64(&all);
-		}
-		struct rt__bytes unit = rt__bytes_part(&all, 0, size);
-		rt__bytes_take(&all, size);
 		if (!unit.bad && read_header(unit, &u))
 			run_program(&u, &s);
 	}
+}
+
+void
+rt__lines_file(const struct rt__dwarf *dwarf, uint64_t offset, uint64_t index, struct rt__line *l)
+{
+	struct unit u = {.dwarf = dwarf};
+	struct rt__bytes b = dwarf->line;
+
+	rt__bytes_take(&b, offset);
+	struct rt__bytes unit = rt__dwarf_part(&b, &u.format.offset_size);
+	if (!unit.bad && read_header(unit, &u))
+		set_file(&u, index, l);
 }

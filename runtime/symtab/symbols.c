@@ -12,11 +12,12 @@
  * theirs. Lookups are linear: 2 ns for a symbol, and a report asks a hundred times at most.
  */
 #include "os/os.h"
-#include "symtab/lines.h"
+#include "symtab/dwarf.h"
 #include "symtab/symtab_priv.h"
 
 struct program {
 	struct rt__elf elf;
+	struct rt__dwarf dwarf;
 	bool usable;
 };
 
@@ -52,6 +53,20 @@ is_what_runs(const struct rt__elf *elf)
 	return rt__bytes_left(&elf->file) >= n && __builtin_memcmp(elf->file.p, im.ehdr, n) == 0;
 }
 
+static void
+find_debug_sections(const struct rt__elf *elf, struct rt__dwarf *d)
+{
+	d->line = rt__elf_section(elf, ".debug_line");
+	d->line_str = rt__elf_section(elf, ".debug_line_str");
+	d->str = rt__elf_section(elf, ".debug_str");
+	d->str_offsets = rt__elf_section(elf, ".debug_str_offsets");
+	d->info = rt__elf_section(elf, ".debug_info");
+	d->abbrev = rt__elf_section(elf, ".debug_abbrev");
+	d->addr = rt__elf_section(elf, ".debug_addr");
+	d->ranges = rt__elf_section(elf, ".debug_ranges");
+	d->rnglists = rt__elf_section(elf, ".debug_rnglists");
+}
+
 static bool
 map_file(struct program *prog, const char *path)
 {
@@ -60,14 +75,16 @@ map_file(struct program *prog, const char *path)
 
 	if (!data)
 		return false;
-	if (rt__elf_open(&prog->elf, data, size) && is_what_runs(&prog->elf))
+	if (rt__elf_open(&prog->elf, data, size) && is_what_runs(&prog->elf)) {
+		find_debug_sections(&prog->elf, &prog->dwarf);
 		return true;
+	}
 	rt__os_unmap(data, size);
 	return false;
 }
 
-const struct rt__elf *
-rt__program_file(void)
+static const struct program *
+the_file(void)
 {
 	struct program *prog = rt__load_acq(&the_program); /* acq: pairs with the rel below */
 
@@ -84,7 +101,15 @@ rt__program_file(void)
 			prog = rt__load_acq(&the_program);
 		}
 	}
-	return prog->usable ? &prog->elf : NULL;
+	return prog->usable ? prog : NULL;
+}
+
+const struct rt__elf *
+rt__program_file(void)
+{
+	const struct program *prog = the_file();
+
+	return prog ? &prog->elf : NULL;
 }
 
 const struct rt__elf *
@@ -96,7 +121,7 @@ rt__program_file_mapped(void)
 }
 
 bool
-rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
+rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
 {
 	const struct rt__elf *elf = rt__program_file();
 	struct rt__elf_symbol sym;
@@ -105,42 +130,33 @@ rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported)
 	if (!elf || !rt__image_find(&im) || !rt__elf_symbol_of(elf, pc - im.bias, &sym))
 		return false;
 	*ret = (struct rt__symbol){sym.name, (uintptr_t)sym.start + im.bias};
-	*ret_exported = sym.exported;
 	return true;
 }
 
-bool
-rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
-{
-	bool exported;
-
-	return rt__symbol_full(pc, ret, &exported);
-}
-
-#define BATCH 64
-
 void
-rt__lines_of(const uintptr_t *pcs, int n, struct rt__line *lines)
+rt__places_of(const uintptr_t *pcs, int n, struct rt__line *lines, struct rt__inlined *inlined)
 {
-	const struct rt__elf *elf = rt__program_file();
-	struct rt__debug_lines debug = {0};
+	static const struct rt__dwarf none;
+	const struct program *prog = the_file();
+	const struct rt__dwarf *dwarf = prog ? &prog->dwarf : &none;
+	uint64_t addrs[RT_PLACES_MAX];
 	uintptr_t lo, hi;
-	uint64_t addrs[BATCH];
 	struct rt__image im;
 
 	rt__text_bounds(&lo, &hi);
-	if (elf && rt__image_find(&im)) {
-		debug.line = rt__elf_section(elf, ".debug_line");
-		debug.line_str = rt__elf_section(elf, ".debug_line_str");
-		debug.str = rt__elf_section(elf, ".debug_str");
-	} else {
-		im.bias = 0;
-	}
-	for (int from = 0; from < n; from += BATCH) {
-		int count = n - from < BATCH ? n - from : BATCH;
+	if (!rt__image_find(&im))
+		dwarf = &none;
+	for (int i = 0; i < n; i++)
+		addrs[i] = pcs[i] - im.bias;
+	rt__lines_find(dwarf, lo - im.bias, addrs, n, lines);
+	rt__inlined_find(dwarf, lo - im.bias, addrs, n, inlined);
+}
 
-		for (int i = 0; i < count; i++)
-			addrs[i] = pcs[from + i] - im.bias;
-		rt__lines_find(&debug, lo - im.bias, addrs, count, lines + from);
-	}
+const char *
+rt__inlined_name(const struct rt__inlined *inlined, unsigned i, struct rt__line *ret_call)
+{
+	const struct program *prog = the_file();
+
+	*ret_call = (struct rt__line){0};
+	return prog ? rt__inlined_at(&prog->dwarf, inlined, i, ret_call) : NULL;
 }

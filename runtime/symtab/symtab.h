@@ -38,21 +38,43 @@ struct rt__symbol {
 /* The function that pc is in; false without symbols. Maps the program's file at the first call. */
 bool rt__symbol_of(uintptr_t pc, struct rt__symbol *ret);
 
-/* root/dir/file, as far as they are not NULL. Absolute, or as the compiler was given it. */
+/* root/dir/file, as far as they are not NULL: absolute, or as the compiler was given it. file is
+ * NULL where the line is unknown. */
 struct rt__line {
 	const char *root, *dir, *file;
 	int line;
 };
-/* Fills lines[i] for pcs[i], file NULL where unknown, for n at once: one pass over .debug_line. */
-void rt__lines_of(const uintptr_t *pcs, int n, struct rt__line *lines);
+
+/* Calls that the compiler has put in place, from the outside in: which, in .debug_info. Deeper ones
+ * are left out. */
+#define RT_INLINED_MAX 12
+struct rt__inlined {
+	uint32_t n, unit;
+	uint32_t die[RT_INLINED_MAX];
+};
+
+/* Fills lines[i] and inlined[i] for pcs[i], for up to RT_PLACES_MAX at once: one pass over the
+ * debug information. */
+#define RT_PLACES_MAX 64
+void rt__places_of(const uintptr_t *pcs, int n, struct rt__line *lines,
+		   struct rt__inlined *inlined);
+/* The name of the i-th inlined function, NULL if unknown, and where it was called. The pc's line is
+ * in the last one; the first is called from the function that has a symbol. */
+const char *rt__inlined_name(const struct rt__inlined *inlined, unsigned i,
+			     struct rt__line *ret_call);
 
 /* ---- traceback.c ---- */
 
-/* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on;
- * rt0's own frames are left out unless all is true. `stack` bounds what is read. */
+/* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on,
+ * and before each what was inlined there; rt0's own are left out unless all is true. `stack` bounds
+ * what is read. */
 void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all);
-/* One frame of those, whatever it is. */
-void rt__print_frame(uintptr_t pc, bool is_call);
+/* The same in two steps: the pcs of up to max frames, and printing them. */
+int rt__callers(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t *pcs,
+		int max);
+void rt__print_pcs(const uintptr_t *pcs, int n, bool is_call);
+/* One frame of those, whatever it is, of a function that has not begun. */
+void rt__print_start(uintptr_t pc);
 /* "created by NAME in goroutine N\n\tfile:line +0xOFFSET\n". */
 void rt__print_creator(uintptr_t pc, uint64_t parent);
 

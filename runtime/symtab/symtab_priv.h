@@ -28,7 +28,6 @@ struct rt__bytes rt__elf_section(const struct rt__elf *elf, const char *name);
 struct rt__elf_symbol {
 	const char *name;
 	uint64_t start, size;
-	bool exported; /* global or weak */
 };
 bool rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_symbol *ret);
 
@@ -53,8 +52,5 @@ bool rt__image_find(struct rt__image *ret);
 
 /* All of the program's text. */
 void rt__text_bounds(uintptr_t *ret_lo, uintptr_t *ret_hi);
-
-/* Like rt__symbol_of, and whether other objects can name it. */
-bool rt__symbol_full(uintptr_t pc, struct rt__symbol *ret, bool *ret_exported);
 
 #endif

@@ -21,6 +21,15 @@ rt__note_wakeup(struct rt__note *n)
 	rt__futex_wake(&n->fired, 1);
 }
 
+bool
+rt__note_sleep_until(struct rt__note *n, int64_t when)
+{
+	while (rt__load_acq(&n->fired) == 0)
+		if (!rt__futex_wait_until(&n->fired, 0, when))
+			return rt__load_acq(&n->fired) != 0;
+	return true;
+}
+
 void
 rt__note_sleep(struct rt__note *n)
 {

@@ -64,9 +64,11 @@ rt__unlock_all(void)
 
 #ifdef RT_LOCK_RANKS
 static const char *const names[RT_RANKS] = {
-	[RT_RANK_SCHED] = "sched",     [RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
-	[RT_RANK_STACK] = "stack",     [RT_RANK_STACKUSE] = "stackuse", [RT_RANK_CACHES] = "caches",
-	[RT_RANK_CENTRAL] = "central", [RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
+	[RT_RANK_CONTEXTS] = "contexts", [RT_RANK_SCHED] = "sched",
+	[RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
+	[RT_RANK_STACK] = "stack",       [RT_RANK_STACKUSE] = "stackuse",
+	[RT_RANK_CACHES] = "caches",     [RT_RANK_CENTRAL] = "central",
+	[RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
 	[RT_RANK_ACTION] = "action",
 };
 

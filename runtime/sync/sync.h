@@ -15,6 +15,7 @@
 /* The static ones, in the order in which a thread may take them: a lock only while it holds none
  * that comes later. */
 enum rt__lock_rank {
+	RT_RANK_CONTEXTS, /* who is whose context's child */
 	RT_RANK_SCHED,    /* sched.lock */
 	RT_RANK_GFREE,    /* the global lists of free Gs */
 	RT_RANK_ALLG,     /* the list of all Gs */
@@ -39,7 +40,8 @@ void rt__unlock_all(void);
 void rt__lock_slow(struct rt__lock *l);
 void rt__unlock_slow(struct rt__lock *l);
 
-/* In builds with assertions; not on the host, where there are no Ms. */
+/* In builds with assertions; on the host, where there are no Ms, in their own test only. Before the
+ * lock is waited for: what is in the wrong order may be so for ever. */
 #ifdef RT_LOCK_RANKS
 void rt__lock_check(const struct rt__lock *l);
 void rt__unlock_check(const struct rt__lock *l);
@@ -51,9 +53,9 @@ void rt__unlock_check(const struct rt__lock *l);
 static inline void
 rt__lock(struct rt__lock *l)
 {
+	rt__lock_check(l);
 	if (!rt__cas_acq(&l->state, 0u, 1u)) /* pairs with the release in rt__unlock */
 		rt__lock_slow(l);
-	rt__lock_check(l);
 }
 
 static inline void
@@ -74,6 +76,8 @@ void rt__note_clear(struct rt__note *n);
 void rt__note_sleep(struct rt__note *n);
 /* Sleeps at most ns nanoseconds: whether the note fired. */
 bool rt__note_timedsleep(struct rt__note *n, int64_t ns);
+/* Sleeps until that time of CLOCK_MONOTONIC, INT64_MAX for ever: whether the note fired. */
+bool rt__note_sleep_until(struct rt__note *n, int64_t when);
 void rt__note_wakeup(struct rt__note *n);
 
 #endif

@@ -120,14 +120,14 @@ bench_alloc(long n, size_t size)
 	return p;
 }
 
-/* A whole number from 1 to max, or the usage text's 0. */
+/* A whole number from min to max, or -1. */
 static long
-number(const char *text, long max)
+number(const char *text, long min, long max)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	return *text && !*end && n >= 1 && n <= max ? n : 0;
+	return *text && !*end && n >= min && n <= max ? n : -1;
 }
 
 static int
@@ -147,10 +147,10 @@ bench_main(int argc, char **argv, const struct bench *benches)
 
 	while (b->name && (argc < 2 || strcmp(b->name, argv[1]) != 0))
 		b++;
-	long n = argc > 2 ? number(argv[2], LONG_MAX) : 0;
-	long p = argc > 3 ? number(argv[3], RT_MAXPROCS) : 1;
-	long k = argc > 4 ? number(argv[4], INT_MAX) : b->k;
-	if (!b->name || argc > 5 || n == 0 || p == 0 || k == 0)
+	long n = argc > 2 ? number(argv[2], 1, LONG_MAX) : -1;
+	long p = argc > 3 ? number(argv[3], 1, RT_MAXPROCS) : 1;
+	long k = argc > 4 ? number(argv[4], 0, INT_MAX) : b->k;
+	if (!b->name || argc > 5 || n < 0 || p < 0 || k < 0)
 		return usage(argv[0], benches);
 	rt_gomaxprocs((int)p);
 	now.name = b->name;

@@ -52,49 +52,6 @@ spawn(long n, int k)
 	bench_end(spawned);
 }
 
-/* ---- ring: K goroutines in a ring pass a token N times ---- */
-
-struct link {
-	rt_wg turn; /* 1 but for the moment in which the token arrives */
-	struct link *next;
-};
-
-/* The turn is taken back before the token goes on, so it is the holder's alone. */
-static void
-pass_on(struct link *me, long *token, rt_wg *end)
-{
-	for (;;) {
-		rt_wg_wait(&me->turn);
-		if (*token == 0) {
-			rt_wg_done(end);
-			return;
-		}
-		rt_wg_add(&me->turn, 1);
-		--*token;
-		rt_wg_done(&me->next->turn);
-	}
-}
-
-void
-ring(long n, int k)
-{
-	struct link *links = bench_alloc(k, sizeof *links);
-	rt_wg end = RT_WG_INIT;
-	long token = n;
-
-	rt_wg_add(&end, 1);
-	for (int i = 0; i < k; i++) {
-		links[i].next = &links[(i + 1) % k];
-		rt_wg_add(&links[i].turn, 1);
-		rt_go(pass_on, &links[i], &token, &end);
-	}
-	bench_begin();
-	rt_wg_done(&links[0].turn);
-	rt_wg_wait(&end);
-	bench_end(n);
-	bench_check(token == 0);
-}
-
 /* ---- skynet: a tree of goroutines with N leaves; each adds up what its K children found ---- */
 
 static int fanout;

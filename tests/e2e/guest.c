@@ -2,6 +2,9 @@
 /*
  * Runs a program with pipes on its output and a deadline. fork, not posix_spawn: some tests change
  * root or limits in between, and the caller, a test of Criterion's, is a process with one thread.
+ *
+ * $RT0_GUEST_RTDEBUG is added to every guest's RTDEBUG, and $RT0_GUEST_GOMAXPROCS is its GOMAXPROCS
+ * unless the test says otherwise: whole suites run once more with them.
  */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -63,16 +66,49 @@ now_ms(void)
 
 /* ---- the child ---- */
 
+static char *
+find_env(const struct guest_options *o, const char *name)
+{
+	for (int i = 0; i < GUEST_MAX_ARGS && o->env[i]; i++)
+		if (strncmp(o->env[i], name, strlen(name)) == 0)
+			return (char *)o->env[i];
+	return NULL;
+}
+
+/* The environment that a test asks for, and what this run of the suite adds: nothing that the test
+ * has set is changed, since of two keys in RTDEBUG the last one wins. */
+static void
+make_env(const struct guest_options *o, char **envp)
+{
+	static char debug[4096], procs[64];
+	const char *add = getenv("RT0_GUEST_RTDEBUG"), *n = getenv("RT0_GUEST_GOMAXPROCS");
+	char *own = find_env(o, "RTDEBUG=");
+	int len = 0;
+
+	for (int i = 0; i < GUEST_MAX_ARGS && o->env[i]; i++)
+		if (!add || o->env[i] != own)
+			envp[len++] = (char *)o->env[i];
+	if (add) {
+		snprintf(debug, sizeof debug, "RTDEBUG=%s,%s", add,
+			 own ? strchr(own, '=') + 1 : "");
+		envp[len++] = debug;
+	}
+	if (n && !find_env(o, "GOMAXPROCS=")) {
+		snprintf(procs, sizeof procs, "GOMAXPROCS=%s", n);
+		envp[len++] = procs;
+	}
+	envp[len] = NULL;
+}
+
 static void
 be_child(const char *path, const struct guest_options *o, int out, int err)
 {
 	char *argv[GUEST_MAX_ARGS + 2] = {(char *)path};
-	char *envp[GUEST_MAX_ARGS + 1] = {NULL};
+	char *envp[GUEST_MAX_ARGS + 3];
 
 	for (int i = 0; i < GUEST_MAX_ARGS && o->args[i]; i++)
 		argv[i + 1] = (char *)o->args[i];
-	for (int i = 0; i < GUEST_MAX_ARGS && o->env[i]; i++)
-		envp[i] = (char *)o->env[i];
+	make_env(o, envp);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	int null = open("/dev/null", O_RDONLY);

@@ -110,6 +110,36 @@ Test(api, negative_counter)
 	guest_free(&g);
 }
 
+Test(api, go_of_null)
+{
+	struct guest g = guest_run("api", .args = {"go-null"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g,
+				 "^panic: go of nil func value\n\ngoroutine 1 \\[running\\]:\n");
+	guest_expect_err(&g, "go_of_null(...)\n");
+	guest_free(&g);
+}
+
+Test(api, thread_exhaustion)
+{
+	static const char *const cases[] = {"too-many-threads", "max-threads-too-low"};
+	static const char *const limits[] = {"10", "0"};
+
+	for (int i = 0; i < 2; i++) {
+		struct guest g = guest_run("api", .args = {cases[i]});
+		char text[100];
+
+		snprintf(text, sizeof text,
+			 "runtime: program exceeds %s-thread limit\nfatal error: thread "
+			 "exhaustion\n",
+			 limits[i]);
+		guest_expect_exit(&g, 2);
+		guest_expect_err(&g, text);
+		guest_free(&g);
+	}
+}
+
 Test(api, gomaxprocs, .timeout = 120)
 {
 	everywhere("resize");

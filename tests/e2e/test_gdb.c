@@ -199,6 +199,24 @@ Test(gdb, info_goroutines, .timeout = 90)
 	}
 }
 
+Test(gdb, minutes_and_inlined, .timeout = 90)
+{
+	skip_without_gdb();
+	struct guest g = GDB_RUN("traceback", "catch syscall read",
+				 "run minutes wait </dev/null >/dev/null", "info goroutines");
+
+	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait, 2 minutes +wait_for ");
+	expect_no_complaints(&g);
+	guest_free(&g);
+	g = GDB_RUN("inlined-gcc-O2", "catch syscall read", "run wait </dev/null >/dev/null",
+		    "info goroutines", "goroutine 2", "goroutine 2 backtrace");
+	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait +wait_for inlined\\.c:42$");
+	guest_expect_out_matches(&g, "^created by start inlined\\.c:56 in goroutine 1$");
+	guest_expect_out_matches(&g, "^#[0-9]+ .* in wait_for \\(");
+	expect_no_complaints(&g);
+	guest_free(&g);
+}
+
 /* Before it runs, a goroutine is where it will start. */
 Test(gdb, never_ran, .timeout = 90)
 {

@@ -71,6 +71,12 @@ Test(libc, lines_stay_whole)
 	guest_free(&g);
 }
 
+Test(libc, signals_of_foreign_threads, .timeout = 120)
+{
+	guest_ok("threads", .args = {"new"}, .timeout_s = 100);
+	guest_ok("threads", .args = {"signal-stacks"}, .timeout_s = 60);
+}
+
 Test(libc, foreign_threads)
 {
 	everywhere("foreign-threads", NULL);

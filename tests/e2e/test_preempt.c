@@ -156,11 +156,44 @@ Test(preempt, registers_with_fxsave, .timeout = 300)
 	registers("preempt_regs", "sse", "RTDEBUG=no_xsave=1");
 }
 
+/* ---- at random ---- */
+
+/* A thousand slices are ten seconds. */
+Test(preempt, stress_setting, .timeout = 120)
+{
+	struct guest g = guest_run("preempt_stress", .args = {"turns", "1000"},
+				   .env = {procs[0], "RTDEBUG=preemptstress=100"});
+
+	guest_expect_exit(&g, 0);
+	guest_expect_out_matches(&g, "^[0-9]+$");
+	cr_assert_lt(atol(g.out), 5000, "%s", g.out);
+	guest_free(&g);
+}
+
+static void
+everywhere_stressed(const char *name, const char *debug)
+{
+	for (int i = 0; i < 3; i++)
+		guest_ok("preempt_stress", .args = {name}, .env = {procs[i], debug},
+			 .timeout_s = 60);
+}
+
+Test(preempt, return_from_a_handler, .timeout = 120)
+{
+	everywhere_stressed("restorer", "RTDEBUG=preemptstress=100");
+}
+
+Test(preempt, no_call_is_interrupted, .timeout = 120)
+{
+	everywhere_stressed("no-eintr", "RTDEBUG=preemptstress=20");
+}
+
 /* ---- libc and signals ---- */
 
 Test(preempt, comparator_of_qsort, .timeout = 120)
 {
 	everywhere("preempt_libc", "comparator", NULL);
+	everywhere("preempt_libc", "comparator-spins", NULL);
 }
 
 Test(preempt, callback_of_a_file, .timeout = 200)

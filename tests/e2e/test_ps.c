@@ -118,13 +118,13 @@ expect_table(const struct guest *g)
 {
 	guest_expect_exit(g, 0);
 	guest_expect_err_is(g, "");
-	guest_expect_out_matches(g, "^GOID +STATE +WHERE +CREATED BY$");
+	guest_expect_out_matches(g, "^GOID +STATE +FOR +WHERE +CREATED BY$");
 	guest_expect_out_matches(g, "^ +1  [a-z]+.* main" LINE " +-$");
 	for (int i = 2; i <= 4; i++) {
 		char row[200];
 
-		snprintf(row, sizeof row, "^ +%d  sync\\.WaitGroup\\.Wait +inner" LINE " +" BY_MAIN,
-			 i);
+		snprintf(row, sizeof row,
+			 "^ +%d  sync\\.WaitGroup\\.Wait +[0-9]+[sm] +inner" LINE " +" BY_MAIN, i);
 		guest_expect_out_matches(g, row);
 	}
 	guest_expect_out_matches(g,
@@ -172,6 +172,46 @@ Test(ps, traceback, .timeout = 60)
 	expect_undisturbed(&p);
 }
 
+/* Goroutine 2 of that guest has been made to look as if it had waited for 150 seconds. */
+Test(ps, minutes, .timeout = 60)
+{
+	struct park p = PARK("traceback", "minutes", "wait");
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+
+	guest_expect_out_matches(&g, "^ +2  sync\\.WaitGroup\\.Wait +2m +wait_for traceback");
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "-v", p.number);
+	guest_expect_out_matches(&g, "^goroutine 2 \\[sync\\.WaitGroup\\.Wait, 2 minutes\\]:$");
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "--json", p.number);
+	guest_expect_out_matches(&g, "^      \"state\": \"sync\\.WaitGroup\\.Wait\",$");
+	guest_expect_out_matches(&g, "^      \"waits_seconds\": 1[5-9][0-9],$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+/* A function that was inlined is where its goroutine is, and has a frame of its own. */
+Test(ps, inlined, .timeout = 60)
+{
+	struct park p = PARK("inlined-gcc-O2", "wait");
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+
+	guest_expect_out_matches(&g,
+				 "^ +2  sync\\.WaitGroup\\.Wait +[0-9]+s +wait_for "
+				 "inlined\\.c:42 +start inlined\\.c:56 in goroutine 1$");
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "-v", p.number);
+	guest_expect_out_matches(&g,
+				 "\nwait_for\\(\\.\\.\\.\\)\n\t/.*/inlined\\.c:42\n"
+				 "waiter\\(\\.\\.\\.\\)\n\t/.*/inlined\\.c:48 \\+0x[0-9a-f]+\n"
+				 "created by start in goroutine 1\n\t/.*/inlined\\.c:56\n");
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "-v", "--json", p.number);
+	guest_expect_out_matches(&g, "^          \"inlined\": true,$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
 Test(ps, json, .timeout = 60)
 {
 	struct park p = PARK("park", "1");
@@ -192,8 +232,9 @@ Test(ps, stripped, .timeout = 60)
 	struct guest g = RTINSPECT_RUN("ps", p.number);
 
 	guest_expect_exit(&g, 0);
-	guest_expect_out_matches(
-		&g, "^ +2  sync\\.WaitGroup\\.Wait +0x[0-9a-f]+ +0x[0-9a-f]+ in goroutine 1$");
+	guest_expect_out_matches(&g,
+				 "^ +2  sync\\.WaitGroup\\.Wait +[0-9]+[sm] +0x[0-9a-f]+ "
+				 "+0x[0-9a-f]+ in goroutine 1$");
 	guest_free(&g);
 	expect_undisturbed(&p);
 }

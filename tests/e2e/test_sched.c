@@ -93,3 +93,35 @@ Test(sched, no_thread_is_a_clone_of_a_locked_one, .timeout = 120)
 {
 	everywhere("no-propagation", NULL);
 }
+
+/* ---- a function on every P ---- */
+
+Test(each_p, runs_on_every_one, .timeout = 120)
+{
+	static const char *const cases[] = {"busy", "syscall", "many"};
+
+	for (int i = 0; i < 3; i++)
+		for (int round = 0; round < 10; round++)
+			guest_ok("each_p", .args = {cases[i]}, .env = {"GOMAXPROCS=4"});
+	guest_ok("each_p", .args = {"syscall"}, .env = {"GOMAXPROCS=1"});
+	guest_ok("each_p", .args = {"many"}, .env = {"GOMAXPROCS=1"});
+	guest_ok("each_p", .args = {"many"}, .env = {"GOMAXPROCS=4", "RTDEBUG=schedseed=7"});
+}
+
+/* Goroutines that do not run are no riddle then: the report says what they wait for. */
+Test(stop_the_world, is_told_by_reports)
+{
+	struct guest g = guest_run("each_p", .args = {"dies"},
+				   .env = {"GOMAXPROCS=2", "RTDEBUG=scheddetail=1"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, "^SCHED .* stopping=GOMAXPROCS$");
+	guest_expect_err_matches(&g,
+				 "^\\[signal SIGSEGV.*\\]\n"
+				 "\\[the world is being stopped for GOMAXPROCS\\]\n\n");
+	guest_free(&g);
+	g = guest_run("each_p", .args = {"dies", "free"}, .env = {"GOMAXPROCS=2"});
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "\n[the world is being stopped for rt_free_os_memory]\n");
+	guest_free(&g);
+}

@@ -20,7 +20,7 @@
 	"^" COUNTS " gcwaiting=" TRUTH " nmidlelocked=[0-9]+ stopwait=[0-9]+ sysmonwait=" TRUTH "$"
 #define P_LINE                                                                                     \
 	"^  P[01]: status=[0-4] schedtick=[0-9]+ syscalltick=[0-9]+ m=" ID                         \
-	" runqsize=[0-9]+ gfreecnt=[0-9]+ timerslen=0$"
+	" runqsize=[0-9]+ gfreecnt=[0-9]+ timerslen=[0-9]+$"
 #define M_LINE                                                                                     \
 	"^  M[0-9]+: p=" ID " curg=" ID " mallocing=0 throwing=0 preemptoff= locks=[0-9]+ "        \
 	"dying=[01] spinning=" TRUTH " blocked=" TRUTH " lockedg=" ID "$"
@@ -81,7 +81,8 @@ Test(schedtrace, detail)
 	cr_assert_eq(guest_count(g.err, "\n  M0: "), n);
 	cr_assert_eq(guest_count(g.err, "\n  G1: "), n);
 	/* Main and the reader are in the kernel, two wait, three share two Ps. */
-	guest_expect_err_matches(&g, "^  G1: status=3\\(\\) m=[0-9]+ lockedm=nil$");
+	guest_expect_err_matches(&g, "^  G1: status=4\\(sleep\\) m=nil lockedm=nil$");
+	guest_expect_err_matches(&g, "^  G7: status=3\\(\\) m=[0-9]+ lockedm=nil$");
 	guest_expect_err_matches(&g, "^  G[0-9]+: status=4\\(sync.WaitGroup.Wait\\) m=nil ");
 	guest_expect_err_matches(&g, "^  G[0-9]+: status=[12]\\(\\) m=");
 	guest_free(&g);

@@ -4,14 +4,15 @@
 #include <criterion/parameterized.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "guest.h"
 
 #define PLACE(line) "\n\t/.*/tests/guest/traceback\\.c:" line " \\+0x[0-9a-f]+\n"
 #define FRAME(name) name "\\(\\.\\.\\.\\)" PLACE("[0-9]+")
-/* What is inlined into main counts as its lines. */
+/* guest_main may be inlined. */
 #define MAIN                                                                                       \
-	"main\\(\\.\\.\\.\\)\n\t/.*/tests/guest/(traceback\\.c|guest\\.h):[0-9]+ \\+0x[0-9a-f]+\n"
+	"(guest_main\\(\\.\\.\\.\\)\n\t/.*/guest\\.h:[0-9]+( \\+0x[0-9a-f]+)?\n)?" FRAME("main")
 #define LIBC(name) name "\\(\\.\\.\\.\\)\n\tlibc\\.a \\+0x[0-9a-f]+\n"
 
 /* ---- every instruction ---- */
@@ -142,6 +143,84 @@ Test(traceback, of_every_version_of_line_tables)
 	}
 }
 
+/* As Go, with what has waited for a minute and more. */
+Test(traceback, minutes)
+{
+	struct guest g = guest_run("traceback", .args = {"minutes"}, .env = {"RTTRACEBACK=all"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "\ngoroutine 2 [sync.WaitGroup.Wait, 2 minutes]:\n");
+	guest_free(&g);
+}
+
+/* ---- what is inlined ---- */
+
+static const struct variant inlined_variants[] = {
+	{"gcc-O1"},       {"gcc-O2"},        {"gcc-O3"},         {"gcc-pie"},      {"gcc-lto"},
+	{"gcc-dwarf4"},   {"gcc-dwarf3"},    {"gcc-dwarf64"},    {"gcc-sections"}, {"clang-O1"},
+	{"clang-O2"},     {"clang-O3"},      {"clang-pie"},      {"clang-lto"},    {"clang-dwarf4"},
+	{"clang-dwarf3"}, {"clang-dwarf64"}, {"clang-sections"},
+};
+
+ParameterizedTestParameters(traceback, of_what_is_inlined)
+{
+	static struct variant copies[sizeof inlined_variants / sizeof *inlined_variants];
+
+	memcpy(copies, inlined_variants, sizeof copies);
+	return cr_make_param_array(struct variant, copies, sizeof copies / sizeof *copies);
+}
+
+#define INLINED(name, line) name "\\(\\.\\.\\.\\)\n\t[^ ]*inlined\\.c:" line "\n"
+#define OUTLINED(name, line) name "\\(\\.\\.\\.\\)\n\t[^ ]*inlined\\.c:" line " \\+0x[0-9a-f]+\n"
+#define IN_LIBRARY(name) name "\\(\\.\\.\\.\\)\n\t[^\n]* \\+0x[0-9a-f]+\n"
+
+/* Whatever else the compiler makes of it, as after link-time optimization: outer may be in main. */
+ParameterizedTest(struct variant *v, traceback, of_what_is_inlined)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "inlined-%s", v->name);
+	if (access(guest_path(name), X_OK) != 0)
+		cr_skip_test("no such compiler here");
+	struct guest g =
+		guest_run(name, .env = {"RTTRACEBACK=all", "GOMAXPROCS=1"}, .timeout_s = 60);
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g,
+				 "\ngoroutine 1 \\[running\\]:\n" INLINED("load", "17")
+					 INLINED("load_twice", "23") OUTLINED("outer", "32")
+						 OUTLINED("main", "113"));
+	guest_expect_err_matches(
+		&g,
+		"\ngoroutine 2 \\[sync.WaitGroup.Wait\\]:\n" IN_LIBRARY("rt_wg_wait")
+			INLINED("wait_for", "42") OUTLINED("waiter", "48") "created by start in "
+									   "goroutine 1\n\t[^ "
+									   "]*inlined\\.c:56\n");
+	guest_free(&g);
+
+	/* More of it than is kept: the outermost ones, and the line is right. */
+	g = guest_run(name, .args = {"deep"});
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, "\\[running\\]:\nat_[0-9]+\\(\\.\\.\\.\\)\n\t[^ ]*:17\n");
+	cr_assert(guest_count(g.err, "(...)\n") == 14, "%s", g.err);
+	guest_free(&g);
+}
+
+/* Without debug information, or with it compressed: the frames of functions. */
+Test(traceback, of_what_is_inlined_unseen)
+{
+	struct guest g = guest_run("inlined-gcc-gz");
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, "\\[running\\]:\n" IN_LIBRARY("outer") IN_LIBRARY("main") "$");
+	guest_free(&g);
+	g = guest_run("inlined-gcc-strip");
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(
+		&g, "\\[running\\]:\n" IN_LIBRARY("0x[0-9a-f]+") IN_LIBRARY("0x[0-9a-f]+") "$");
+	guest_free(&g);
+}
+
 /* 10 frames are shown as they are; of 100000, the first and the last 50. */
 Test(traceback, of_deep_recursion)
 {
@@ -154,7 +233,8 @@ Test(traceback, of_deep_recursion)
 	g = guest_run("traceback", .args = {"deep", "100000"});
 	guest_expect_exit(&g, 0);
 	guest_expect_err(&g, "\n...99904 frames elided...\n"); /* of 100001 + 3 others */
-	cr_assert(guest_count(g.err, "(...)\n") == 100);
+	int inlined = guest_count(g.err, "guest_main(...)\n");
+	cr_assert(guest_count(g.err, "(...)\n") == 100 + inlined);
 	guest_expect_err_matches(&g, MAIN "$");
 	guest_free(&g);
 }

@@ -615,6 +615,44 @@ panics(int argc, char **argv)
 	return 0;
 }
 
+static int
+go_of_null(int argc, char **argv)
+{
+	void (*volatile fn)(int) = NULL;
+
+	(void)argc, (void)argv;
+	rt_go(fn, 1);
+	return 0;
+}
+
+static void
+keep_a_thread(void)
+{
+	rt_lock_os_thread();
+	rt_wg_wait(&wg);
+}
+
+static int
+too_many_threads(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	CHECK(rt_set_max_threads(10) == RT_MAX_THREADS);
+	CHECK(rt_set_max_threads(10) == 10);
+	rt_wg_add(&wg, 1);
+	for (int i = 0; i < 100; i++)
+		rt_go(keep_a_thread);
+	rt_wg_wait(&wg);
+	return 0;
+}
+
+static int
+max_threads_too_low(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	rt_set_max_threads(0);
+	return 0;
+}
+
 static const struct guest_case cases[] = {
 	{"arguments", arguments},
 	{"padded-arguments", padded_arguments},
@@ -632,6 +670,9 @@ static const struct guest_case cases[] = {
 	{"main-ends", main_ends},
 	{"negative", negative},
 	{"panic", panics},
+	{"go-null", go_of_null},
+	{"too-many-threads", too_many_threads},
+	{"max-threads-too-low", max_threads_too_low},
 };
 
 int

@@ -246,6 +246,15 @@ null_in_thread(void)
 }
 
 static void
+overflow_in_thread(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, thread, (void *)(uintptr_t)overflow);
+	pthread_join(t, NULL);
+}
+
+static void
 panic_in_thread(void)
 {
 	pthread_t t;
@@ -414,6 +423,7 @@ static const struct {
 	{"deadlock-locked", deadlock_locked},
 	{"goexit", goexit},
 	{"null-in-thread", null_in_thread},
+	{"overflow-in-thread", overflow_in_thread},
 	{"panic-in-thread", panic_in_thread},
 	{"panic-race", panic_race},
 	{"panic-at-exit", panic_at_exit},

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <search.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -75,6 +76,51 @@ comparator(int argc, char **argv)
 	YIELD_UNTIL(GET(turns) > 0);
 	SET(stop, 1);
 	rt_wg_wait(&done);
+	puts("ok");
+	return 0;
+}
+
+/* It spins until another goroutine has had a turn: qsort and the like hold no lock. */
+static int
+compare_when_told(const void *a, const void *b)
+{
+	while (!GET(stop))
+		;
+	return *(const int *)a - *(const int *)b;
+}
+
+static void
+sort_when_told(rt_wg *done)
+{
+	int v[] = {3, 1, 2, 5, 4}, key = 5;
+	size_t n = GUEST_LEN(v);
+
+	qsort(v, n, sizeof *v, compare_when_told);
+	for (size_t i = 0; i < n; i++)
+		CHECK(v[i] == (int)i + 1);
+	SET(stop, 0);
+	rt_wg_done(done);
+	CHECK(bsearch(&key, v, n, sizeof *v, compare_when_told) == &v[4]);
+	SET(stop, 0);
+	rt_wg_done(done);
+	CHECK(lfind(&key, v, &n, sizeof *v, compare_when_told) == &v[4]);
+	rt_wg_done(done);
+}
+
+static int
+comparator_spins(int argc, char **argv)
+{
+	rt_wg done = RT_WG_INIT;
+
+	(void)argc, (void)argv;
+	rt_lock_os_thread();
+	rt_go(sort_when_told, &done);
+	for (int i = 0; i < 3; i++) {
+		rt_wg_add(&done, 1);
+		rt_gosched(); /* to the comparator; back by preemption only */
+		SET(stop, 1);
+		rt_wg_wait(&done);
+	}
 	puts("ok");
 	return 0;
 }
@@ -323,8 +369,8 @@ jump_out(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"comparator", comparator}, {"file", file},         {"exit-handler", exit_handler},
-	{"handlers", handlers},     {"jump-out", jump_out},
+	{"comparator-spins", comparator_spins}, {"comparator", comparator}, {"file", file},
+	{"exit-handler", exit_handler},         {"handlers", handlers},     {"jump-out", jump_out},
 };
 
 int

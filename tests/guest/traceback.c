@@ -118,6 +118,26 @@ run_parked(int argc, char **argv)
 	return 0;
 }
 
+/* It looks as if it had waited for longer. */
+static int
+run_minutes(int argc, char **argv)
+{
+	(void)argv;
+	rt_wg_add(&forever, 1);
+	rt_go(other_main);
+	YIELD_UNTIL(GET(other) &&
+		    __atomic_load_n(&other->status, __ATOMIC_ACQUIRE) == RT_G_WAITING);
+	other->wait_since -= 150;
+	if (argc == 0)
+		rt_panic("minutes");
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	puts("ok");
+	return 0;
+}
+
 /* ---- signals ---- */
 
 static void
@@ -242,6 +262,7 @@ main(int argc, char **argv)
 		{"callback", run_callback},  {"all", run_all},       {"deep", run_deep},
 		{"parked", run_parked},      {"fault", run_fault},   {"nil_call", run_nil_call},
 		{"handler", run_in_handler}, {"thread", run_thread}, {"lost", run_lost},
+		{"minutes", run_minutes},
 	};
 
 	return guest_main(cases, GUEST_LEN(cases), argc, argv);

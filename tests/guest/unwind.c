@@ -202,6 +202,7 @@ __asm__(".text\n.type trap_flag_on, @function\ntrap_flag_on:\n"
 	"	andq $~0x100, (%rsp)\n	popfq\n	.cfi_adjust_cfa_offset -8\n	ret\n"
 	"	.cfi_endproc\n.size trap_flag_off, . - trap_flag_off\n");
 
+#define LONGJMP_SIZE 112
 #define MCALL_SIZE 0x37
 #define GOGO_SIZE 0x60
 
@@ -301,9 +302,8 @@ trapped(int sig, siginfo_t *info, void *uc)
 		elsewhere++;
 		return;
 	}
-	if (now.reg[RT_REG_PC] - (uintptr_t)longjmp <
-	    64) /* half of the registers are the target's */
-		return;
+	if (now.reg[RT_REG_PC] - (uintptr_t)longjmp < LONGJMP_SIZE)
+		return; /* half of the registers are the target's */
 	see_call(&now);
 	/* A switch takes the return address off the stack, and jumps to it at the other end. */
 	uintptr_t pc = now.reg[RT_REG_PC];

@@ -68,6 +68,13 @@ spinning)
 	good -DWORK=1 -DFOREIGN=1
 	good -DWORK=0 -DFOREIGN=2
 	good -DWORK=0 -DFOREIGN=1 -DYIELDS=1
+	# The same with a lookout (idle.c).
+	good -DWORK=2 -DFOREIGN=0 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=0 -DHANDOFFS=1 -DLOOKOUT
+	good -DWORK=1 -DFOREIGN=1 -DLOOKOUT
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_LOOKOUT_LAST # it ends without a last look
+	bad -DWORK=2 -DFOREIGN=0 -DLOOKOUT -DNO_FENCE_LOOKOUT # lookout = NULL, then queues
+	bad -DWORK=1 -DFOREIGN=1 -DLOOKOUT -DLOCAL_RESET=true # reset_spinning relies on it, too
 	# The pieces of the protocol.
 	bad -DWORK=2 -DFOREIGN=0 -DNO_LAST_LOOK
 	bad -DWORK=2 -DFOREIGN=0 -DNO_NEEDSPINNING
@@ -84,6 +91,15 @@ spinning)
 	# from there to a local queue behind its back.
 	bad -DWORK=0 -DFOREIGN=2 -DLOCAL_FIRST
 	bad -DWORK=0 -DFOREIGN=1 -DYIELDS=1 -DLOCAL_FIRST
+	;;
+select)
+	good
+	bad -DNO_CLAIM      # looks whether the waiter is claimed, then claims it
+	bad -DNO_LEAVING    # does not count who was thrown out of a queue
+	bad -DLOOK_UNLOCKED # looks without the lock whether that was so: then it is counted for ever
+	bad -DLOOK_BEHIND   # g0 looks at the frame after the last unlock
+	bad -DLOCK_AS_GIVEN # locks in the order of the cases
+	bad -DFREE_AT_ONCE  # frees a channel that a select is about to leave
 	;;
 retake)
 	good -DNP=1 -DNG=2 -DNM=3 -DCALLS=2
@@ -102,6 +118,15 @@ stw)
 	bad -DONE_LOOK   # who enters a system call just then is overlooked
 	bad -DNO_PREEMPT # nobody stops who computes
 	;;
+each_p)
+	good
+	good -DNP=2 -DNM=2 -DASKS=3
+	bad -DSCHEDULE_BLIND # who comes by the scheduler does not look
+	bad -DIDLE_UNLOCKED  # somebody takes an idle P meanwhile
+	bad -DRETAKE_BLIND   # ... or comes back to one in a system call
+	bad -DONE_LOOK       # who gives its P up just then is overlooked
+	bad -DNO_PREEMPT     # nobody stops who computes
+	;;
 lock)
 	good -DNT=3 -DROUNDS=2
 	good -DNT=2 -DROUNDS=3
@@ -111,6 +136,18 @@ lock)
 	bad -DNO_WAKE
 	bad -DNOTE -DSLEEP_UNCHECKED # the kernel does not compare
 	bad -DNOTE -DCLEAR_LATE      # clears a note that may have fired again
+	;;
+mutex)
+	good -DNT=3 -DROUNDS=1 -DTIMED=1
+	good -DNT=3 -DROUNDS=2 -DTIMED=0
+	good -DNT=2 -DROUNDS=3 -DTIMED=2
+	bad -DROUNDS=1 -DSETTLE_BLIND   # who has the queue does not look again
+	bad -DROUNDS=1 -DLEAVE_BLIND    # nor does who gives up
+	bad -DROUNDS=1 -DRELEASE_FIRST  # unlocks, then looks for whom to wake: it may be freed
+	bad -DROUNDS=1 -DWAKE_FIRST     # wakes, then lets go of the queue
+	bad -DROUNDS=2 -DKEEP_WOKEN     # who queues up again is still taken for awake
+	bad -DROUNDS=1 -DWAKE_UNCLAIMED # wakes who has given up
+	bad -DROUNDS=2 -DKEEP_STARVING  # the last to give up leaves it starving
 	;;
 *)
 	echo "run.sh: no such model: $model" >&2

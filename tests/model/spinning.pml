@@ -43,6 +43,7 @@
 
 /* struct rt__sched; npidle is what holders of the lock see, npidle_seen what others see. */
 byte nmspinning, npidle, npidle_seen, global, idle_ms;
+byte lookout = NONE, lookout_seen = NONE; /* with -DLOOKOUT; idle_ms counts it, too */
 bool needspinning, idle_p[NP], idle_m[NM];
 /* Ps and Ms. ring counts what the run queue holds besides next. */
 byte ring[NP], next_p[NM];
@@ -50,7 +51,7 @@ bool next[NP], wake[NM], wake_spinning[NM];
 /* Stores that have not landed: next[late_p], where it was empty; the displaced goroutine that goes
  * from next to ring[late_p], or the one that yields; needspinning = 1; npidle. */
 byte late_ring[NT], late_p[NT];
-bool late_next[NT], late_need[NT], late_idle[NT];
+bool late_next[NT], late_need[NT], late_idle[NT], late_look[NT];
 byte work = WORK, yields = YIELDS, handoffs = HANDOFFS;
 
 /* ---- memory: all of these are parts of one step ---- */
@@ -80,6 +81,10 @@ inline fence(t)
 	if
 	:: late_idle[t] -> npidle_seen = npidle; late_idle[t] = false
 	:: else
+	fi;
+	if
+	:: late_look[t] -> lookout_seen = lookout; late_look[t] = false
+	:: else
 	fi
 }
 
@@ -101,6 +106,14 @@ inline fence(t)
 #define FENCE_WAKE(t)
 #else
 #define FENCE_WAKE(t) fence(t);
+#endif
+#ifdef NO_FENCE_LOOKOUT
+#define FENCE_LOOKOUT(t)
+#else
+#define FENCE_LOOKOUT(t) fence(t);
+#endif
+#ifndef LOCAL_RESET /* reset_spinning wakes as if for its own P */
+#define LOCAL_RESET false
 #endif
 #ifdef NO_FENCE_LOOK
 #define FENCE_LOOK(t)
@@ -161,11 +174,14 @@ inline globrunq_get(p, max)
 inline startm(p, spins)
 {
 	do
-	:: idle_m[i] -> break
-	:: else -> i++
+	:: i < NM && !idle_m[i] -> i++
+	:: else -> break
 	od;
+	if
+	:: i == NM -> i = lookout; lookout = NONE; lookout_seen = NONE; taken = !spins
+	:: else -> idle_m[i] = false
+	fi;
 	idle_ms--;
-	idle_m[i] = false;
 	next_p[i] = p;
 	wake_spinning[i] = spins;
 	wake[i] = true;
@@ -175,7 +191,7 @@ inline startm(p, spins)
 
 
 /* Several steps. A fence is one with the load behind it, since stores may have landed before. */
-inline wakep(t, fenced)
+inline wakep(t, fenced, mine)
 {
 	d_step {
 		if
@@ -184,6 +200,10 @@ inline wakep(t, fenced)
 		fi;
 		go = (nmspinning == 0)
 	};
+	if
+	:: go && mine -> d_step { go = !(lookout_seen != NONE && ring[p] + late_ring[t] == 0) }
+	:: else
+	fi;
 	if
 	:: go ->
 		d_step { go = (npidle_seen != 0) };
@@ -259,7 +279,7 @@ inline become_spinning(m)
 proctype M(byte m; byte p)
 {
 	byte pp = NONE, i;
-	bool spinning, found, go;
+	bool spinning, found, go, taken;
 
 	if
 	:: p == NONE -> goto asleep
@@ -388,12 +408,22 @@ give_up: /* give_up_p */
 	:: else
 	fi;
 
-stop:
+stop: /* whether it was woken in vain is left open */
 	skip;
-	d_step { LOCK(m) idle_m[m] = true; idle_ms++ };
+	atomic {
+		LOCK(m)
+		if
+		:: idle_m[m] = true
+#ifdef LOOKOUT
+		:: lookout == NONE -> lookout = m; lookout_seen = m
+#endif
+		fi;
+		idle_ms++
+	};
 asleep:
 end_asleep:
-	atomic {
+	if
+	:: atomic {
 		wake[m];
 		fence(m); /* it slept in the kernel */
 		wake[m] = false;
@@ -401,8 +431,64 @@ end_asleep:
 		next_p[m] = 0;
 		spinning = wake_spinning[m];
 		wake_spinning[m] = false
-	};
+	   };
+		goto search
+#ifdef LOOKOUT
+	:: d_step { lookout == m && (PREY(0) || PREY(1) || PREY(NP - 1)) ->
+		LOCK(m) /* a nap is over, and somebody is stuck; if not, it naps on */
+		pidle_get(p);
+		lookout = NONE;
+		lookout_seen = NONE;
+		if
+		:: p == NONE -> needspinning = true; idle_m[m] = true
+		:: else -> idle_ms--
+		fi
+	   };
+		goto looked
+	:: d_step { lookout == m ->
+		LOCK(m) /* the last nap */
+		idle_ms--;
+		lookout = NONE;
+		late_look[m] = true;
+		FENCE_LOOKOUT(m)
+	   };
+		do
+		:: d_step { !go && i < NP -> go = (ring[i] > 0 || next[i]); i++ }
+		:: else -> break
+		od;
+		i = 0;
+#ifdef NO_LOOKOUT_LAST
+		go = false;
+#endif
+		d_step {
+			LOCK(m)
+			if
+			:: go ->
+				pidle_get(p);
+				if
+				:: p == NONE -> needspinning = true
+				:: else
+				fi
+			:: else
+			fi;
+			go = false;
+			if
+			:: p == NONE -> idle_m[m] = true; idle_ms++
+			:: else
+			fi
+		};
+		goto looked
+#endif
+	fi;
+#ifdef LOOKOUT
+looked:
+	if
+	:: p == NONE -> goto asleep
+	:: else
+	fi;
+	become_spinning(m);
 	goto search;
+#endif
 
 got: /* reset_spinning */
 	found = false;
@@ -411,7 +497,7 @@ got: /* reset_spinning */
 		spinning = false;
 		d_step { RMW(m) nmspinning-- };
 #ifndef NO_RESET_WAKE
-		wakep(m, FENCE_AFTER_RMW)
+		wakep(m, FENCE_AFTER_RMW, LOCAL_RESET)
 #endif
 	:: else
 	fi;
@@ -432,7 +518,7 @@ end_running:
 		:: else -> late_next[m] = true
 		fi
 	   };
-		wakep(m, FENCE_READY);
+		wakep(m, FENCE_READY, true);
 		goto running
 #if YIELDS > 0
 	:: d_step { yields > 0 -> yields--; late_ring[m]++; late_p[m] = p }; goto search
@@ -448,7 +534,7 @@ handoff: /* a locked goroutine parks: rt__handoffp, then the M waits for it, her
 	skip;
 	d_step { go = (ring[p] > 0 || next[p] || late_ring[m] > 0 || late_next[m] || global > 0) };
 	if
-	:: go -> d_step { idle_ms > 0 -> go = false; LOCK(m) startm(p, false) }; goto compute
+	:: go -> d_step { idle_ms > 0 -> go = false; LOCK(m) startm(p, false) }; goto handed
 	:: else
 	fi;
 	d_step { go = (nmspinning == 0) };
@@ -484,16 +570,23 @@ handoff: /* a locked goroutine parks: rt__handoffp, then the M waits for it, her
 		fi
 	};
 	if
-	:: p != NONE -> d_step { idle_ms > 0 -> LOCK(m) startm(p, false) }; goto compute
+	:: p != NONE -> d_step { idle_ms > 0 -> LOCK(m) startm(p, false) }; goto handed
 	:: else
 	fi;
 #ifndef HANDOFF_BLIND
 	d_step { FENCE_LOOK(m) go = needspinning };
 	if
-	:: go -> wakep(m, 0)
+	:: go -> wakep(m, 0, false)
 	:: else
 	fi;
 #endif
+	goto compute;
+
+handed: /* rt__startm: if that was the lookout, somebody else is woken in its place */
+	if
+	:: taken -> taken = false; wakep(m, FENCE_AFTER_RMW, false)
+	:: else
+	fi;
 #endif
 
 compute:
@@ -503,18 +596,18 @@ end_compute:
 
 proctype foreign()
 {
-	byte pp = NONE, i, n = FOREIGN;
-	bool go;
+	byte pp = NONE, i, n = FOREIGN, p = NONE;
+	bool go, taken;
 
 	do
 	:: n > 0 ->
 		d_step { n--; LOCK(NM) global++ };
-		wakep(NM, FENCE_AFTER_RMW)
+		wakep(NM, FENCE_AFTER_RMW, false)
 	:: n == 0 -> break
 	od
 }
 
-#define LATE(t) (late_ring[t] > 0 || late_next[t] || late_need[t] || late_idle[t])
+#define LATE(t) (late_ring[t] > 0 || late_next[t] || late_need[t] || late_idle[t] || late_look[t])
 
 proctype memory()
 {

@@ -12,8 +12,8 @@ import sys
 
 FLOORS = {
     "base": 0, "arch": 1, "os": 2, "proc": 3, "sync": 4, "trace": 5, "symtab": 5, "mem": 6,
-    "stack": 7, "sched": 8, "signal": 9, "chan": 9, "time": 9, "usync": 9, "poll": 10, "libc": 11,
-    "gc": 12, "init": 13, "boot": 14, "crt": 15,
+    "stack": 7, "sched": 8, "signal": 9, "time": 9, "usync": 9.1, "chan": 9.2, "poll": 10,
+    "libc": 11, "gc": 12, "init": 13, "boot": 14, "crt": 15,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

@@ -14,11 +14,11 @@ REPLACED = {  # libc's names; the file that defines each says why
     "malloc", "calloc", "realloc", "free", "aligned_alloc", "malloc_usable_size", "free_sized",
     "free_aligned_sized", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free",
     "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
-    "pthread_exit", "pthread_kill",
+    "pthread_exit", "thrd_exit", "pthread_kill",
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
     "__syscall_cp", "syscall", "fork", "_Fork", "vfork", "__clone", "pthread_sigmask",
-    "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
+    "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
     "__block_all_sigs", "__block_app_sigs", "__restore_sigs",
 }
 ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}

@@ -21,7 +21,7 @@
 
 #include "arch/x86_64/insn.h"
 #include "symtab/cfi.h"
-#include "symtab/lines.h"
+#include "symtab/dwarf.h"
 #include "symtab/symtab_priv.h"
 
 #define LEN(a) (sizeof(a) / sizeof *(a))
@@ -420,10 +420,9 @@ Test(elf, own_symbols)
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
 	cr_assert(rt__elf_symbol_of(&elf, global + 3, &sym));
 	cr_assert_str_eq(sym.name, "test_symtab_global");
-	cr_assert(sym.start == global && sym.exported && sym.size > 3);
+	cr_assert(sym.start == global && sym.size > 3);
 	cr_assert(rt__elf_symbol_of(&elf, (uint64_t)descend - self.bias + 1, &sym));
 	cr_assert_str_eq(sym.name, "descend");
-	cr_assert_not(sym.exported);
 	cr_assert_not(rt__elf_symbol_of(&elf, 0, &sym));
 	cr_assert_not(rt__elf_symbol_of(&elf, UINT64_MAX, &sym));
 	free(f.data);
@@ -466,12 +465,20 @@ Test(elf, damaged)
 	free(f.data);
 }
 
-static struct rt__debug_lines
+static struct rt__dwarf
 debug_of(const struct rt__elf *elf)
 {
-	return (struct rt__debug_lines){rt__elf_section(elf, ".debug_line"),
-					rt__elf_section(elf, ".debug_line_str"),
-					rt__elf_section(elf, ".debug_str")};
+	return (struct rt__dwarf){
+		.line = rt__elf_section(elf, ".debug_line"),
+		.line_str = rt__elf_section(elf, ".debug_line_str"),
+		.str = rt__elf_section(elf, ".debug_str"),
+		.str_offsets = rt__elf_section(elf, ".debug_str_offsets"),
+		.info = rt__elf_section(elf, ".debug_info"),
+		.abbrev = rt__elf_section(elf, ".debug_abbrev"),
+		.addr = rt__elf_section(elf, ".debug_addr"),
+		.ranges = rt__elf_section(elf, ".debug_ranges"),
+		.rnglists = rt__elf_section(elf, ".debug_rnglists"),
+	};
 }
 
 Test(lines, own)
@@ -484,7 +491,7 @@ Test(lines, own)
 	uint64_t addrs[] = {global, 1, (uint64_t)rt__elf_open - self.bias};
 
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
-	struct rt__debug_lines debug = debug_of(&elf);
+	struct rt__dwarf debug = debug_of(&elf);
 	rt__lines_find(&debug, 4096, addrs, 3, lines);
 	cr_assert(lines[0].file && strstr(lines[0].file, "test_symtab.c"));
 	cr_assert(lines[0].line == LINE_OF_GLOBAL || lines[0].line == LINE_OF_GLOBAL + 1, "%d",
@@ -509,7 +516,7 @@ Test(lines, damaged)
 	int found = 0;
 
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
-	struct rt__debug_lines own = debug_of(&elf), debug = own;
+	struct rt__dwarf own = debug_of(&elf), debug = own;
 	size_t size = rt__bytes_left(&own.line);
 	for (int i = 0; i < ROUNDS / 10; i++) {
 		size_t cut = i % 8 ? size : 1 + random64() % size;
@@ -527,6 +534,116 @@ Test(lines, damaged)
 		for (int k = 0; k < 2; k++)
 			found += lines[k].file && strlen(lines[k].file) > 0;
 		free(copy);
+	}
+	cr_assert(found > 0);
+	free(f.data);
+}
+
+/* ---- what is inlined ---- */
+
+static uintptr_t inlined_pcs[2];
+
+static inline __attribute__((always_inline)) void
+inlined_leaf(int i)
+{
+	__asm__ volatile("1: lea 1b(%%rip), %0" : "=r"(inlined_pcs[i]));
+}
+
+static inline __attribute__((always_inline)) void
+inlined_middle(int i)
+{
+	inlined_leaf(i);
+}
+
+__attribute__((noinline)) static void
+inlining(void)
+{
+	inlined_middle(0);
+	{
+		static volatile int x;
+
+		x++;
+		inlined_leaf(1);
+	}
+}
+
+Test(inlined, own)
+{
+	struct file f = own_file();
+	struct self self = the_self();
+	struct rt__inlined in[3];
+	struct rt__line call;
+	struct rt__elf elf;
+
+	inlining();
+	uint64_t addrs[] = {inlined_pcs[0] - self.bias, (uint64_t)test_symtab_global - self.bias,
+			    inlined_pcs[1] - self.bias};
+	cr_assert(rt__elf_open(&elf, f.data, f.size));
+	struct rt__dwarf debug = debug_of(&elf);
+	rt__inlined_find(&debug, 4096, addrs, 3, in);
+	cr_assert(in[0].n == 2 && in[1].n == 0 && in[2].n == 1);
+	cr_assert_str_eq(rt__inlined_at(&debug, &in[0], 0, &call), "inlined_middle");
+	cr_assert(call.file && strstr(call.file, "test_symtab.c"));
+	int outer = call.line;
+	cr_assert_str_eq(rt__inlined_at(&debug, &in[0], 1, &call), "inlined_leaf");
+	cr_assert(call.line < outer && call.line > outer - 20);
+	cr_assert_str_eq(rt__inlined_at(&debug, &in[2], 0, &call), "inlined_leaf");
+	cr_assert(call.line == outer + 5, "%d %d", call.line, outer);
+	/* What begins below the text is no code. */
+	rt__inlined_find(&debug, addrs[0] + 1, addrs, 1, in);
+	cr_assert(in[0].n == 0);
+	free(f.data);
+}
+
+/* A copy of a section with some of its bytes changed, often among the first, and sometimes cut. */
+static struct rt__bytes
+damaged_copy(struct rt__bytes of, uint8_t **ret_copy)
+{
+	size_t size = rt__bytes_left(&of), cut = random64() % 8 ? size : random64() % (size + 1);
+	uint8_t *copy = *ret_copy = malloc(cut + 1);
+
+	memcpy(copy, of.p, cut);
+	for (uint64_t k = random64() % 8; k > 0 && cut > 0; k--) {
+		size_t at = random64() % (k % 2 && cut > 256 ? 256 : cut);
+
+		copy[at] = damaged(copy[at]);
+	}
+	return rt__bytes(copy, cut);
+}
+
+Test(inlined, damaged)
+{
+	struct file f = own_file();
+	struct self self = the_self();
+	struct rt__inlined in[3];
+	struct rt__line call;
+	struct rt__elf elf;
+	int found = 0;
+
+	inlining();
+	uint64_t addrs[] = {inlined_pcs[0] - self.bias, (uint64_t)descend - self.bias,
+			    inlined_pcs[1] - self.bias};
+	cr_assert(rt__elf_open(&elf, f.data, f.size));
+	struct rt__dwarf own = debug_of(&elf);
+	for (int i = 0; i < ROUNDS / 10; i++) {
+		struct rt__dwarf debug = own;
+		struct rt__bytes *const sections[] = {&debug.info, &debug.abbrev, &debug.rnglists,
+						      &debug.str, &debug.line};
+		uint8_t *copies[LEN(sections)];
+
+		for (size_t k = 0; k < LEN(sections); k++)
+			*sections[k] = damaged_copy(*sections[k], &copies[k]);
+		rt__inlined_find(&debug, 4096, addrs, 3, in);
+		for (int k = 0; k < 3; k++) {
+			cr_assert(in[k].n <= RT_INLINED_MAX);
+			for (unsigned n = 0; n < in[k].n; n++) {
+				const char *name = rt__inlined_at(&debug, &in[k], n, &call);
+
+				found += name && strlen(name) > 0;
+			}
+		}
+		for (size_t k = 0; k < LEN(sections); k++)
+			free(copies[k]);
 	}
 	cr_assert(found > 0);
 	free(f.data);

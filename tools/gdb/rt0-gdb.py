@@ -20,6 +20,7 @@ import bisect
 import os
 import re
 import struct
+import time
 
 import gdb
 import gdb.unwinder
@@ -76,6 +77,7 @@ class Rt0Layout:
     G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc "
          "creator_pc all_link number syscall_sp syscall_pc syscall_bp").split()
     M = "id tid curg p tp spinning all_link".split()
+    P_SIZE = 4 + 4 * 7
 
     def __init__(self):
         at = self.find()
@@ -93,14 +95,16 @@ class Rt0Layout:
         self.gostart = body[18:20]
         self.saved_size, self.saved = body[20], list(zip(body[22::2], body[23::2]))
         rest = data[self.BODY.size:]
-        self.g, rest = self.record(self.G, rest)
-        self.m, rest = self.record(self.M, rest)
+        sizes = [4 + 4 * len(names) for names in (self.G, self.M)]
+        last = rest[sum(sizes) + self.P_SIZE:]
+        wait_since, (self.clock,) = last[:4], struct.unpack_from("<Q", last, 4)
+        self.g = self.record(self.G + ["wait_since"], rest[:sizes[0]] + wait_since)
+        self.m = self.record(self.M, rest[sizes[0]:])
 
     @staticmethod
     def record(names, data):
-        n = 4 + 4 * len(names)
         words = struct.unpack_from("<I%dH" % (2 * len(names)), data)
-        return Rt0Record(words[0], names, list(zip(words[1::2], words[2::2]))), data[n:]
+        return Rt0Record(words[0], names, list(zip(words[1::2], words[2::2])))
 
     @staticmethod
     def texts(address, count):
@@ -153,6 +157,10 @@ class Rt0Program:
     def __init__(self):
         self.layout = Rt0Layout()
         self.functions = {}
+        self.now = rt0_word(self.layout.clock, "<I")
+        connection = getattr(gdb.selected_inferior(), "connection", None)
+        if connection and connection.type == "native":  # its clock stands while it is idle
+            self.now = max(self.now, int(time.clock_gettime(time.CLOCK_MONOTONIC)))
 
     def goroutines(self):
         return (g for g in self.all_ever() if g["status"] not in (0, RT0_DEAD))
@@ -181,6 +189,9 @@ class Rt0Program:
         state = text(self.layout.status, g["status"])
         if g["status"] == RT0_WAITING and g["wait_reason"]:
             state = text(self.layout.reason, g["wait_reason"])
+        if g["status"] in (RT0_WAITING, RT0_SYSCALL) and g["wait_since"]:
+            minutes = (self.now - g["wait_since"]) // 60
+            state += ", %d minutes" % minutes if minutes > 0 else ""
         return state + (", locked to thread" if g["locked_m"] else "")
 
     def threads(self):
@@ -273,11 +284,27 @@ class Rt0Program:
             symbol = gdb.execute("with print demangle off -- info symbol 0x%x" % (pc - 1),
                                  to_string=True)
             name = symbol.split(" ")[0] if " in section " in symbol else "0x%x" % (pc - 1)
+            name = self.inlined(pc - 1, name[0] + name[1:].split(".")[0])  # not foo.cold
             line = gdb.current_progspace().find_pc_line(pc - 1)
             if line.symtab:
                 name += " %s:%d" % (os.path.basename(line.symtab.filename), line.line)
             self.functions[pc] = name
         return self.functions[pc]
+
+
+    @staticmethod
+    def inlined(pc, name):
+        """The innermost function, which may be inlined in the one that the symbol names: not where
+        that begins, since a goroutine that is to start there has called nothing yet."""
+        block, functions = gdb.current_progspace().block_for_pc(pc), []
+        while block:
+            if block.function:
+                functions.append(block)
+            block = block.superblock
+        if not functions or functions[-1].start == pc:
+            return name
+        names = [block.function.name for block in functions[:-1]]
+        return next((n for n in names if not n.startswith("rt__")), name)
 
 
 class Rt0Unwinder(gdb.unwinder.Unwinder):

@@ -23,15 +23,16 @@ base_name(const char *path)
 static char *
 short_place(const struct ri_ps *ps, uint64_t pc)
 {
-	const struct ri_place *place = ri_traceback_place(&ps->traceback, pc);
-	char *name =
-		place->function != NULL ? ri_strdup(place->function) : ri_format("%#" PRIx64, pc);
+	struct ri_view view = {0};
+	char *name;
 	char *text;
 
-	if (place->file == NULL) {
+	ri_traceback_view(ri_traceback_place(&ps->traceback, pc), false, &view);
+	name = view.function != NULL ? ri_strdup(view.function) : ri_format("%#" PRIx64, pc);
+	if (view.file == NULL) {
 		return name;
 	}
-	text = ri_format("%s %s:%u", name, base_name(place->file), place->line);
+	text = ri_format("%s %s:%u", name, base_name(view.file), view.line);
 	free(name);
 	return text;
 }
@@ -103,8 +104,27 @@ print_head(FILE *out, const struct ri_ps *ps)
 /* ---- the table ---- */
 
 struct cells {
-	char *id, *state, *where, *creator;
+	char *id, *state, *waits, *where, *creator;
 };
+
+/* "12s", "3m", "2h", "5d", as far as is of interest. */
+static char *
+duration(const struct ri_runtime *runtime, const struct ri_goroutine *g)
+{
+	uint32_t seconds;
+
+	if (!ri_goroutine_waits(runtime, g, &seconds)) {
+		return ri_strdup("-");
+	}
+	if (seconds < 60) {
+		return ri_format("%us", seconds);
+	}
+	if (seconds < 60 * 60) {
+		return ri_format("%um", seconds / 60);
+	}
+	return seconds < 24 * 60 * 60 ? ri_format("%uh", seconds / (60 * 60))
+				      : ri_format("%ud", seconds / (24 * 60 * 60));
+}
 
 static struct cells
 make_cells(const struct ri_ps *ps, const struct ri_goroutine *g)
@@ -113,6 +133,7 @@ make_cells(const struct ri_ps *ps, const struct ri_goroutine *g)
 	struct cells cells = {
 		.id = ri_format("%" PRIu64, g->id),
 		.state = ri_goroutine_state(&ps->runtime, g, true),
+		.waits = duration(&ps->runtime, g),
 		.where = frame != NULL ? short_place(ps, frame->pc) : ri_strdup("?"),
 	};
 
@@ -140,21 +161,24 @@ print_table(FILE *out, const struct ri_ps *ps)
 {
 	size_t count = ps->runtime.ngoroutines;
 	struct cells *rows = ri_calloc(count, sizeof(struct cells));
-	int widths[3] = {4, 5, 5};
+	int widths[4] = {4, 5, 3, 5};
 
 	for (size_t i = 0; i < count; i++) {
 		rows[i] = make_cells(ps, &ps->runtime.goroutines[i]);
 		widen(&widths[0], rows[i].id);
 		widen(&widths[1], rows[i].state);
-		widen(&widths[2], rows[i].where);
+		widen(&widths[2], rows[i].waits);
+		widen(&widths[3], rows[i].where);
 	}
-	fprintf(out, "%*s  %-*s  %-*s  %s\n", widths[0], "GOID", widths[1], "STATE", widths[2],
-		"WHERE", "CREATED BY");
+	fprintf(out, "%*s  %-*s  %*s  %-*s  %s\n", widths[0], "GOID", widths[1], "STATE", widths[2],
+		"FOR", widths[3], "WHERE", "CREATED BY");
 	for (size_t i = 0; i < count; i++) {
-		fprintf(out, "%*s  %-*s  %-*s  %s\n", widths[0], rows[i].id, widths[1],
-			rows[i].state, widths[2], rows[i].where, rows[i].creator);
+		fprintf(out, "%*s  %-*s  %*s  %-*s  %s\n", widths[0], rows[i].id, widths[1],
+			rows[i].state, widths[2], rows[i].waits, widths[3], rows[i].where,
+			rows[i].creator);
 		free(rows[i].id);
 		free(rows[i].state);
+		free(rows[i].waits);
 		free(rows[i].where);
 		free(rows[i].creator);
 	}
@@ -177,31 +201,49 @@ origin(const struct ri_ps *ps, uint64_t pc)
 	return NULL;
 }
 
-/* "\t/path/file.c:12 +0x1d\n", as the runtime's own tracebacks (runtime/symtab) have it. */
+/* "\t/path/file.c:12 +0x1d\n", as the runtime's own tracebacks (runtime/symtab) have it; without
+ * the offset, where it was inlined. */
 static void
-print_place(FILE *out, const struct ri_ps *ps, const struct ri_place *place, uint64_t shown)
+print_place(FILE *out, const struct ri_ps *ps, const struct ri_place *place,
+	    const struct ri_view *view, uint64_t shown)
 {
 	uint64_t start = place->function != NULL ? place->start : ps->program.base;
 	const char *from = place->function != NULL ? origin(ps, place->pc) : NULL;
 
-	if (place->file != NULL) {
-		fprintf(out, "\t%s:%u", place->file, place->line);
+	if (view->file != NULL) {
+		fprintf(out, "\t%s:%u", view->file, view->line);
 	} else {
 		char *path = ri_escape(from != NULL ? from : ps->program.path);
 
 		fprintf(out, "\t%s", path);
 		free(path);
 	}
-	fprintf(out, " +0x%" PRIx64 "\n", shown - start);
+	if (view->inlined) {
+		fputs("\n", out);
+	} else {
+		fprintf(out, " +0x%" PRIx64 "\n", shown - start);
+	}
 }
 
 static void
-print_name(FILE *out, const struct ri_place *place, uint64_t shown)
+print_name(FILE *out, const struct ri_view *view, uint64_t shown)
 {
-	if (place->function != NULL) {
-		fputs(place->function, out);
+	if (view->function != NULL) {
+		fputs(view->function, out);
 	} else {
 		fprintf(out, "%#" PRIx64, shown);
+	}
+}
+
+static void
+print_frame(FILE *out, const struct ri_ps *ps, const struct ri_frame *frame)
+{
+	const struct ri_place *place = ri_traceback_place(&ps->traceback, frame->pc);
+
+	for (struct ri_view view = {0}; ri_ps_next_view(ps, frame, &view);) {
+		print_name(out, &view, frame->shown);
+		fputs("(...)\n", out);
+		print_place(out, ps, place, &view, frame->shown);
 	}
 }
 
@@ -217,25 +259,24 @@ print_traceback(FILE *out, const struct ri_ps *ps, const struct ri_goroutine *g)
 	free(state);
 	ri_ps_choose(ps, g, show);
 	for (size_t i = 0; i < g->nframes; i++) {
-		const struct ri_place *place = ri_traceback_place(&ps->traceback, frames[i].pc);
-
 		if (i == RI_FRAMES_END && g->nelided != 0) {
 			fprintf(out, "...%zu frames elided...\n", g->nelided);
 		}
 		if (show[i]) {
-			print_name(out, place, frames[i].shown);
-			fputs("(...)\n", out);
-			print_place(out, ps, place, frames[i].shown);
+			print_frame(out, ps, &frames[i]);
 		}
 	}
 	if (g->parent_id != 0) {
 		const struct ri_place *place =
 			ri_traceback_place(&ps->traceback, g->creator_pc - 1);
 
+		struct ri_view view = {0};
+
+		ri_traceback_view(place, false, &view);
 		fputs("created by ", out);
-		print_name(out, place, g->creator_pc);
+		print_name(out, &view, g->creator_pc);
 		fprintf(out, " in goroutine %" PRIu64 "\n", g->parent_id);
-		print_place(out, ps, place, g->creator_pc);
+		print_place(out, ps, place, &view, g->creator_pc);
 	}
 }
 

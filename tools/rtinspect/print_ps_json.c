@@ -26,17 +26,24 @@ text(const char *value)
 }
 
 static json_t *
-json_place(const struct ri_ps *ps, uint64_t pc, uint64_t shown)
+json_view(const struct ri_view *view, uint64_t shown)
 {
-	const struct ri_place *place = ri_traceback_place(&ps->traceback, pc);
 	json_t *object = json_object();
 
-	ri_json_put(object, "function", text(place->function));
-	ri_json_put(object, "file", text(place->file));
-	ri_json_put(object, "line",
-		    place->file != NULL ? ri_json_number(place->line) : json_null());
+	ri_json_put(object, "function", text(view->function));
+	ri_json_put(object, "file", text(view->file));
+	ri_json_put(object, "line", view->file != NULL ? ri_json_number(view->line) : json_null());
 	ri_json_put(object, "pc", ri_json_address(shown));
 	return object;
+}
+
+static json_t *
+json_place(const struct ri_ps *ps, uint64_t pc, uint64_t shown)
+{
+	struct ri_view view = {0};
+
+	ri_traceback_view(ri_traceback_place(&ps->traceback, pc), false, &view);
+	return json_view(&view, shown);
 }
 
 static void
@@ -49,9 +56,10 @@ put_frames(json_t *object, const struct ri_ps *ps, const struct ri_goroutine *g)
 	for (size_t i = 0; i < g->nframes; i++) {
 		const struct ri_frame *frame = &ps->traceback.frames[g->first_frame + i];
 
-		if (show[i]) {
-			json_t *json = json_place(ps, frame->pc, frame->shown);
+		for (struct ri_view view = {0}; show[i] && ri_ps_next_view(ps, frame, &view);) {
+			json_t *json = json_view(&view, frame->shown);
 
+			ri_json_put(json, "inlined", json_boolean(view.inlined));
 			ri_json_put(json, "guessed", json_boolean(frame->guessed));
 			ri_json_append(frames, json);
 		}
@@ -65,12 +73,19 @@ json_goroutine(const struct ri_ps *ps, const struct ri_goroutine *g)
 {
 	const struct ri_frame *where = ri_traceback_where(&ps->traceback, g);
 	const struct ri_m *m = ri_runtime_m(&ps->runtime, g->m);
-	char *state = ri_goroutine_state(&ps->runtime, g, false);
+	struct ri_goroutine timeless = *g;
+	char *state;
+	uint32_t seconds;
 	json_t *object = json_object();
 
+	timeless.wait_since = 0;
+	state = ri_goroutine_state(&ps->runtime, &timeless, false);
 	ri_json_put(object, "id", ri_json_number(g->id));
 	ri_json_put(object, "state", text(state));
 	ri_json_put(object, "status", ri_json_number(g->status));
+	ri_json_put(object, "waits_seconds",
+		    ri_goroutine_waits(&ps->runtime, g, &seconds) ? ri_json_number(seconds)
+								  : json_null());
 	ri_json_put(object, "locked", json_boolean(g->locked_m != 0));
 	ri_json_put(object, "m", m != NULL ? json_integer(m->id) : json_null());
 	ri_json_put(object, "where",

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char help[] =
 	"usage: rtinspect ps [--traceback] [--runtime] [--json] PID\n"
@@ -96,6 +97,17 @@ parse_pid(const char *text)
 	return (int)pid;
 }
 
+/* The program's clock stands while it is idle; it is the one that we have, too. */
+static void
+set_now(struct ri_runtime *runtime)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && (uint64_t)now.tv_sec > runtime->now) {
+		runtime->now = (uint32_t)now.tv_sec;
+	}
+}
+
 int
 ri_ps_open(struct ri_ps *ps, const char *subject, const char *exe,
 	   const struct ri_ps_options *options, struct ri_error *error, struct ri_error *warning)
@@ -114,6 +126,7 @@ ri_ps_open(struct ri_ps *ps, const char *subject, const char *exe,
 		}
 		if (!options->core) {
 			ri_live_release(program);
+			set_now(&ps->runtime);
 		}
 	}
 	if (options->core) {
@@ -207,6 +220,20 @@ ri_ps_choose(const struct ri_ps *ps, const struct ri_goroutine *g, bool ret_show
 	for (size_t i = 0; i < g->nframes && !any; i++) {
 		ret_show[i] = true;
 	}
+}
+
+bool
+ri_ps_next_view(const struct ri_ps *ps, const struct ri_frame *frame, struct ri_view *view)
+{
+	const struct ri_place *place = ri_traceback_place(&ps->traceback, frame->pc);
+	bool all = ps->options->runtime;
+
+	while (ri_traceback_view(place, all, view)) {
+		if (all || !frame->runtime || !view->inlined) {
+			return true;
+		}
+	}
+	return false;
 }
 
 struct ri_ps_counts

@@ -42,6 +42,9 @@ void ri_ps_print_json(FILE *out, const struct ri_ps *ps);
 void ri_ps_choose(const struct ri_ps *ps, const struct ri_goroutine *g,
 		  bool ret_show[2 * RI_FRAMES_END]);
 
+/* Goes to the next view of a frame that is to be printed; see ri_traceback_view. */
+bool ri_ps_next_view(const struct ri_ps *ps, const struct ri_frame *frame, struct ri_view *view);
+
 struct ri_ps_counts {
 	size_t ms_running, ms_spinning, ms_syscall, ms_idle;
 	size_t ps_idle, ps_busy;

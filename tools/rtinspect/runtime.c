@@ -59,7 +59,8 @@ check_layout(const struct rt__layout *layout, struct ri_error *error)
 	if (layout->machine != EM_X86_64 || layout->pointer_size != 8 ||
 	    layout->size < sizeof(*layout) || layout->nsaved > RT_LAYOUT_SAVED ||
 	    layout->saved_size > RECORD_MAX || !PLAUSIBLE(layout->g, sp) ||
-	    !PLAUSIBLE(layout->m, id) || !PLAUSIBLE(layout->p, id)) {
+	    !plausible(&layout->g_wait_since, 1, layout->g.size) || !PLAUSIBLE(layout->m, id) ||
+	    !PLAUSIBLE(layout->p, id)) {
 		return ri_fail(error,
 			       "has a layout descriptor that makes no sense: its memory is "
 			       "damaged");
@@ -145,6 +146,7 @@ parse_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address
 		.locked_m = field(record, layout->g.locked_m),
 		.status = (uint32_t)field(record, layout->g.status),
 		.wait_reason = (uint32_t)field(record, layout->g.wait_reason),
+		.wait_since = (uint32_t)field(record, layout->g_wait_since),
 		.sp = field(record, layout->g.sp),
 		.pc = field(record, layout->g.pc),
 		.syscall_sp = field(record, layout->g.syscall_sp),
@@ -312,6 +314,7 @@ ri_runtime_read(struct ri_runtime *runtime, struct ri_program *program, struct r
 	read_texts(&runtime->p_status, program, &runtime->layout.p_status);
 	read_ms(runtime, program);
 	read_ps(runtime, program);
+	ri_program_read(program, runtime->layout.clock, &runtime->now, sizeof(runtime->now));
 	read_goroutines(runtime, program);
 	return 0;
 }
@@ -346,13 +349,27 @@ lookup(const struct ri_texts *texts, uint32_t index)
 	return index < texts->count ? texts->text[index] : NULL;
 }
 
+bool
+ri_goroutine_waits(const struct ri_runtime *runtime, const struct ri_goroutine *g,
+		   uint32_t *ret_seconds)
+{
+	*ret_seconds = 0;
+	if ((g->status != RI_G_WAITING && g->status != RI_G_SYSCALL) || g->wait_since == 0 ||
+	    g->wait_since > runtime->now) {
+		return false;
+	}
+	*ret_seconds = runtime->now - g->wait_since;
+	return true;
+}
+
 char *
-ri_goroutine_state(const struct ri_runtime *runtime, const struct ri_goroutine *g, bool with_m)
+ri_goroutine_state(const struct ri_runtime *runtime, const struct ri_goroutine *g, bool in_table)
 {
 	const char *name = lookup(&runtime->g_status, g->status);
 	const char *reason = lookup(&runtime->wait_reason, g->wait_reason);
-	const struct ri_m *m = with_m ? ri_runtime_m(runtime, g->m) : NULL;
+	const struct ri_m *m = in_table ? ri_runtime_m(runtime, g->m) : NULL;
 	const char *locked = g->locked_m != 0 ? ", locked to thread" : "";
+	uint32_t seconds;
 
 	if (g->status == RI_G_WAITING && reason != NULL && reason[0] != '\0') {
 		name = reason;
@@ -362,6 +379,9 @@ ri_goroutine_state(const struct ri_runtime *runtime, const struct ri_goroutine *
 	}
 	if (m != NULL && m->curg == g->address) {
 		return ri_format("%s on m%d%s", name, m->id, locked);
+	}
+	if (!in_table && ri_goroutine_waits(runtime, g, &seconds) && seconds >= 60) {
+		return ri_format("%s, %u minutes%s", name, seconds / 60, locked);
 	}
 	return ri_format("%s%s", name, locked);
 }

@@ -23,6 +23,7 @@ struct ri_goroutine {
 	uint64_t stack_lo, stack_hi, start_pc, creator_pc;
 	uint64_t m, locked_m;
 	uint32_t status, wait_reason;
+	uint32_t wait_since;           /* seconds; 0 if it does not wait, or that is not known */
 	struct ri_registers registers; /* where it is, or will go on */
 	bool is_call;                  /* its pc is a return address */
 	bool never_ran;                /* start_pc is where it will start */
@@ -53,6 +54,7 @@ struct ri_runtime {
 	struct ri_p *ps; /* not the dead ones */
 	size_t nps;
 	int32_t nrunq;          /* of the global run queue */
+	uint32_t now;           /* seconds, as wait_since; as far as known */
 	struct ri_error damage; /* the lists are incomplete: why */
 };
 
@@ -62,9 +64,12 @@ void ri_runtime_free(struct ri_runtime *runtime);
 
 const struct ri_m *ri_runtime_m(const struct ri_runtime *runtime, uint64_t address);
 
-/* Its state in Go's words: "chan receive, locked to thread"; with_m: and "running on m3". The
- * caller frees it. */
+/* Its state in Go's words: "chan receive, 3 minutes, locked to thread"; in a table, without the
+ * time and with "running on m3". The caller frees it. */
 char *ri_goroutine_state(const struct ri_runtime *runtime, const struct ri_goroutine *g,
-			 bool with_m);
+			 bool in_table);
+/* How many seconds it has waited; false if it does not, or that is not known. */
+bool ri_goroutine_waits(const struct ri_runtime *runtime, const struct ri_goroutine *g,
+			uint32_t *ret_seconds);
 
 #endif

@@ -172,6 +172,17 @@ by_pc(const void *left, const void *right)
 	return (a->pc > b->pc) - (a->pc < b->pc);
 }
 
+static void
+free_calls(struct ri_calls *calls)
+{
+	for (size_t i = 0; i < calls->count; i++) {
+		free(calls->call[i].function);
+		free(calls->call[i].from_file);
+	}
+	free(calls->call);
+	*calls = (struct ri_calls){0};
+}
+
 /* The name as it is in the source: without what compilers append to clones and parts. */
 static char *
 source_name(const char *symbol)
@@ -185,16 +196,36 @@ source_name(const char *symbol)
 	return name;
 }
 
+/* Where a goroutine will start: it has called nothing yet, inlined or not. */
 static void
-name_places(struct ri_traceback *t, const struct ri_program *program)
+at_start(struct ri_place *place)
+{
+	struct ri_calls *calls = &place->calls;
+
+	if (calls->count != 0) {
+		struct ri_call *outermost = &calls->call[calls->count - 1];
+
+		free(place->file);
+		place->file = outermost->from_file;
+		place->line = outermost->from_line;
+		outermost->from_file = NULL;
+	}
+	free_calls(calls);
+}
+
+static void
+name_places(struct ri_traceback *t, const struct ri_program *program, uint64_t text)
 {
 	uint64_t *addresses = ri_calloc(t->nplaces, sizeof(uint64_t));
 	struct ri_line *lines = ri_calloc(t->nplaces, sizeof(struct ri_line));
+	struct ri_calls *calls = ri_calloc(t->nplaces, sizeof(struct ri_calls));
 
 	for (size_t i = 0; i < t->nplaces; i++) {
 		addresses[i] = t->places[i].pc - program->base;
 	}
 	ri_lines_find(program->file, program->file_size, addresses, t->nplaces, true, lines);
+	ri_calls_find(program->file, program->file_size, text - program->base, addresses,
+		      t->nplaces, calls);
 	for (size_t i = 0; i < t->nplaces; i++) {
 		struct ri_place *place = &t->places[i];
 		const char *name = NULL;
@@ -211,9 +242,14 @@ name_places(struct ri_traceback *t, const struct ri_program *program)
 			place->line = lines[i].line;
 			free(lines[i].file);
 		}
+		place->calls = calls[i];
+		if (place->pc == place->start) {
+			at_start(place);
+		}
 	}
 	free(addresses);
 	free(lines);
+	free(calls);
 }
 
 void
@@ -236,7 +272,7 @@ ri_traceback_name(struct ri_traceback *t, const struct ri_runtime *runtime,
 			t->places[t->nplaces++].pc = t->places[i].pc;
 		}
 	}
-	name_places(t, program);
+	name_places(t, program, runtime->layout.text_rt0.start);
 }
 
 const struct ri_place *
@@ -245,6 +281,25 @@ ri_traceback_place(const struct ri_traceback *t, uint64_t pc)
 	struct ri_place key = {.pc = pc};
 
 	return bsearch(&key, t->places, t->nplaces, sizeof(key), by_pc);
+}
+
+bool
+ri_traceback_view(const struct ri_place *place, bool all, struct ri_view *view)
+{
+	const struct ri_calls *calls = &place->calls;
+
+	while (view->next <= calls->count) {
+		size_t i = view->next++;
+
+		view->inlined = i < calls->count;
+		view->function = view->inlined ? calls->call[i].function : place->function;
+		view->file = i == 0 ? place->file : calls->call[i - 1].from_file;
+		view->line = i == 0 ? place->line : calls->call[i - 1].from_line;
+		if (!view->inlined || all || strncmp(view->function, "rt__", 4) != 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 const struct ri_frame *
@@ -270,6 +325,7 @@ ri_traceback_free(struct ri_traceback *t)
 	for (size_t i = 0; i < t->nplaces; i++) {
 		free(t->places[i].function);
 		free(t->places[i].file);
+		free_calls(&t->places[i].calls);
 	}
 	free(t->places);
 	free(t->frames);

@@ -8,6 +8,7 @@
 #ifndef RTINSPECT_TRACEBACK_H
 #define RTINSPECT_TRACEBACK_H
 
+#include "calls.h"
 #include "runtime.h"
 
 /* Of a deep stack the first and the last so many frames are kept, as in Go. */
@@ -26,7 +27,8 @@ struct ri_place {
 	uint64_t start; /* of the function */
 	char *function; /* escaped; NULL if it is not known */
 	char *file;
-	uint32_t line;
+	uint32_t line; /* of the pc: in what is inlined there, if anything is */
+	struct ri_calls calls;
 };
 
 struct ri_traceback {
@@ -48,6 +50,20 @@ void ri_traceback_free(struct ri_traceback *traceback);
  * innermost; NULL if it has none. */
 const struct ri_frame *ri_traceback_where(const struct ri_traceback *traceback,
 					  const struct ri_goroutine *g);
+
+/*
+ * A place as its reader sees it: functions that were inlined there, from the inside out, and the
+ * one that they are in. all: what the runtime has inlined as well. Starts with {0}; false behind
+ * the last one.
+ */
+struct ri_view {
+	const char *function; /* NULL if it is not known */
+	const char *file;
+	uint32_t line;
+	bool inlined;
+	size_t next;
+};
+bool ri_traceback_view(const struct ri_place *place, bool all, struct ri_view *view);
 
 const struct ri_place *ri_traceback_place(const struct ri_traceback *traceback, uint64_t pc);
 

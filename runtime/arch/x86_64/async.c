@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <stddef.h>
 
 #define CPUID_OSXSAVE (1u << 27) /* leaf 1, ecx */
@@ -10,7 +11,9 @@
 #define FXSAVE_SIZE 512
 #define FRAMES_ROOM 2048 /* of rt__async_body, down to rt__mcall */
 
-void rt__async_enter(void) __attribute__((visibility("hidden")));
+#define HIDDEN __attribute__((visibility("hidden")))
+void rt__async_enter(void) HIDDEN;
+extern const char rt__syscall_again[] HIDDEN, rt__syscall_made[] HIDDEN;
 
 struct rt__xsave rt__xsave = {.size = FXSAVE_SIZE, .mask = 3, .kind = RT_FXSAVE};
 
@@ -68,6 +71,40 @@ rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume)
 void
 rt__async_syscall(struct rt__async_frame *f)
 {
-	f->rax = (uint64_t)rt__syscall6((long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
-					(long)f->r10, (long)f->r8, (long)f->r9);
+	f->rax =
+		(uint64_t)rt__syscall_waiting((long)f->rax, (long)f->rdi, (long)f->rsi,
+					      (long)f->rdx, (long)f->r10, (long)f->r8, (long)f->r9);
+}
+
+/* close has closed even when it says EINTR. */
+void
+rt__wait_on(struct rt__ucontext *uc)
+{
+	if (uc->rip == (uintptr_t)rt__syscall_made && uc->rax == (uint64_t)-EINTR &&
+	    *(const uint64_t *)uc->rsp != SYS_close)
+		uc->rip = (uintptr_t)rt__syscall_again;
+}
+
+void
+rt__async_context(struct rt__context *c, const struct rt__async_frame *f)
+{
+	*c = (struct rt__context){{
+		[RT_REG_RAX] = f->rax,
+		[RT_REG_RDX] = f->rdx,
+		[RT_REG_RCX] = f->rcx,
+		[RT_REG_RBX] = f->rbx,
+		[RT_REG_RSI] = f->rsi,
+		[RT_REG_RDI] = f->rdi,
+		[RT_REG_RBP] = f->rbp,
+		[RT_REG_SP] = rt__async_sp(f),
+		[RT_REG_R8] = f->r8,
+		[RT_REG_R9] = f->r9,
+		[RT_REG_R10] = f->r10,
+		[RT_REG_R11] = f->r11,
+		[RT_REG_R12] = f->r12,
+		[RT_REG_R13] = f->r13,
+		[RT_REG_R14] = f->r14,
+		[RT_REG_R15] = f->r15,
+		[RT_REG_PC] = f->pc,
+	}};
 }

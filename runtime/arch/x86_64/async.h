@@ -6,8 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/syscall.h>
+
 #include "arch/x86_64/context.h"
 #include "arch/x86_64/offsets.h"
+
+#define RT_SYS_clone3 435 /* not in every libc */
 
 /* The kernel's struct ucontext. */
 struct rt__ucontext {
@@ -56,19 +60,42 @@ uintptr_t rt__async_room(void);
 void rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume);
 void rt__async_body(struct rt__async_frame *f) __attribute__((visibility("hidden")));
 
-/* Whether the code is about to do a system call: it was interrupted before, or will restart it. */
+/* Whether this call comes back to who makes it, and once. Another one is not made in its place: the
+ * frame that a signal handler returns by is where its stack pointer is, and of a copy of the thread
+ * or of the process, there would be two that come out of the runtime. */
+static inline bool
+rt__syscall_returns(uint64_t nr)
+{
+	return nr != SYS_rt_sigreturn && nr != SYS_clone && nr != SYS_fork && nr != SYS_vfork &&
+		nr != RT_SYS_clone3 && nr != SYS_exit && nr != SYS_exit_group;
+}
+
+/* Whether the code is about to do such a system call: it was interrupted before, or will restart
+ * it. */
 static inline bool
 rt__at_syscall(const struct rt__ucontext *uc)
 {
 	uint16_t insn;
 
 	__builtin_memcpy(&insn, (const void *)uc->rip, sizeof insn);
-	return insn == 0x050f;
+	return insn == 0x050f && rt__syscall_returns(uc->rax);
 }
 #define RT_SYSCALL_SIZE 2
 
+/* rt__syscall6 for calls that may wait, see rt__wait_on. */
+long rt__syscall_waiting(long nr, long a, long b, long c, long d, long e, long f)
+	__attribute__((visibility("hidden")));
+
+/* A signal that the program does not know of may have interrupted such a call, and some of them are
+ * not restarted by the kernel, whatever the handler's flags: then it is made again, rather than
+ * fail with EINTR. */
+void rt__wait_on(struct rt__ucontext *uc);
+
 /* Does that system call, with the registers of the frame; the result goes there, too. */
 void rt__async_syscall(struct rt__async_frame *f);
+
+/* The interrupted code as unwinding knows it. */
+void rt__async_context(struct rt__context *c, const struct rt__async_frame *f);
 
 /* Where the interrupted code's stack was. */
 static inline uintptr_t

@@ -29,6 +29,29 @@
 #define RT_GO_XMM 80
 #define RT_GO_SIZE 208
 
+/* Words of musl's struct pthread, which is what the thread pointer points to: one that no CPU but
+ * i386 uses, for the chain of sched/defer.h; and the cleanup handlers that are pushed. */
+#define RT_TP_UNWIND 32
+#define RT_TP_CLEANUPS 120
+/* Where our setjmp notes the chain: the last word of a jmp_buf, which musl leaves alone. */
+#define RT_JMP_SP 48
+#define RT_JMP_PC 56
+#define RT_JMP_UNWIND 192
+
+/* struct rt__unwind, struct rt__deferred, struct rt__try; and what the first can be. */
+#define RT_UNWIND_LINK 0
+#define RT_UNWIND_MAGIC 8
+#define RT_UNWIND_CLEANUPS 16
+#define RT_DEFER_FN 24
+#define RT_DEFER_INT 32
+#define RT_DEFER_RAX 80
+#define RT_DEFER_XMM 96
+#define RT_DEFER_STACK 224
+#define RT_TRY_SP 24
+#define RT_TRY_FPCTL 32
+#define RT_UNWIND_WORDS 0x72740d01
+#define RT_UNWIND_ANY 0x72740d02
+
 /* Bytes below the stack pointer that code may use without moving it (System V ABI). */
 #define RT_RED_ZONE 128
 

@@ -204,6 +204,8 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
  *
  * rt__go_attr is the same for rt_go_attr, with a pointer to a struct rt__go_call in r10:
  *	void rt__newproc_attr(struct rt__go_regs *)
+ * and rt__scope_go for rt_scope_go, with a struct rt__scope_call:
+ *	void rt__scope_newproc(struct rt__go_regs *)
  */
 	.macro go_entry name, newproc
 	.section .text.\name,"ax",@progbits
@@ -238,17 +240,22 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	.size	\name, . - \name
 	.endm
 	go_entry rt__go, rt__newproc
+	go_entry rt__wg_go, rt__newproc_wg
+	go_entry rt__scope_go, rt__scope_newproc
 	go_entry rt__go_attr, rt__newproc_attr
 
 /*
  * rt__go_words: rt__go for a call with nothing but integers and pointers, in registers.
  *	void rt__newproc_words(const struct rt__go_regs *)
+ * rt__wg_go and rt__wg_go_words are the same two for rt_wg_go, with a pointer to a struct
+ * rt__wg_call in r10: rt__newproc_wg, rt__newproc_wg_words.
  */
-	.section .text.rt__go_words,"ax",@progbits
-	.globl	rt__go_words
-	.type	rt__go_words, @function
+	.macro go_words_entry name, newproc
+	.section .text.\name,"ax",@progbits
+	.globl	\name
+	.type	\name, @function
 	.balign	16
-rt__go_words:
+\name:
 	.cfi_startproc
 	movq	(%rsp), %rax			/* the call of rt_go */
 	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
@@ -257,12 +264,15 @@ rt__go_words:
 	save_words
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%rsp, %rdi
-	call	rt__newproc_words
+	call	\newproc
 	addq	$RT_GO_XMM+8, %rsp
 	.cfi_adjust_cfa_offset -(RT_GO_XMM+8)
 	ret
 	.cfi_endproc
-	.size	rt__go_words, . - rt__go_words
+	.size	\name, . - \name
+	.endm
+	go_words_entry rt__go_words, rt__newproc_words
+	go_words_entry rt__wg_go_words, rt__newproc_wg_words
 
 /*
  * rt__gostart: where its goroutine starts; prepare.c has built the frame, one cache line. It is the

@@ -105,6 +105,19 @@ rt__get_tp(void)
 	return tp;
 }
 
+/* Two words of the struct pthread that tp points to: offsets.h. */
+static inline void **
+rt__tp_unwind(void *tp)
+{
+	return (void **)((char *)tp + RT_TP_UNWIND);
+}
+
+static inline void **
+rt__tp_cleanups(void *tp)
+{
+	return (void **)((char *)tp + RT_TP_CLEANUPS);
+}
+
 /* The register itself, whatever it points to. */
 static inline void *
 rt__read_tp(void)

@@ -5,13 +5,12 @@
  *	#include <rt/rt.h>
  *	#include <stdio.h>
  *
- *	static void greet(const char *who, int times, rt_wg *wg) { ...; rt_wg_done(wg); }
+ *	static void greet(const char *who, int times) { ... }
  *
  *	int main(void) {
  *		rt_wg wg = RT_WG_INIT;
- *		rt_wg_add(&wg, 2);
- *		rt_go(greet, "world", 3, &wg);
- *		rt_go(greet, "moon", 2, &wg);
+ *		rt_wg_go(&wg, greet, "world", 3);
+ *		rt_wg_go(&wg, greet, "moon", 2);
  *		rt_wg_wait(&wg);
  *	}
  *
@@ -26,11 +25,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rt/chan.h>
 #include <rt/init.h>
+#include <rt/sync.h>
+#include <rt/time.h>
 #include <rt/wait.h>
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#ifdef __cplusplus
+#define RT__NORETURN [[noreturn]]
+#else
+#define RT__NORETURN _Noreturn
 #endif
 
 #define RT_VERSION "0.1.0"
@@ -43,7 +51,7 @@ extern "C" {
  * to the new goroutine's stack, so nothing has to be allocated and nothing outlives anything; at
  * most 64 bytes of them (RT_GO_MAX_BYTES), which is checked at compile time. A result of fn is
  * dropped. The goroutine ends when fn returns or calls rt_goexit. Without memory for it, the
- * program ends with a fatal error, as in Go.
+ * program ends with a fatal error, as in Go; with fn a null pointer, with a panic.
  */
 #define rt_go(fn, ...)                                                                             \
 	__extension__({                                                                            \
@@ -91,8 +99,20 @@ struct rt__go_call {
 		       "rt_go: more than 64 bytes of arguments; pass a pointer");                  \
 	_Static_assert(1 RT__EACH(RT__ALIGNED_16, _, ##__VA_ARGS__),                               \
 		       "rt_go: an over-aligned argument; pass a pointer");                         \
+	_Static_assert(RT__RETURNS(fn),                                                            \
+		       "rt_go: declared to never return: then nothing after this would be "        \
+		       "compiled; call it from a function of yours");                              \
 	_Static_assert(sizeof((fn)(__VA_ARGS__)) <= 16,                                            \
 		       "rt_go: the function returns a large struct")
+
+/* The call of the macro returns, but the compiler would not know. gcc keeps noreturn in the type,
+ * as volatile; clang does so for the attribute only, and not for _Noreturn, and cannot tell. */
+#ifdef __clang__
+#define RT__RETURNS(fn) 1
+#else
+#define RT__RETURNS(fn)                                                                            \
+	(!__builtin_types_compatible_p(__typeof__(fn), __typeof__(*(fn)) volatile *))
+#endif
 
 #define RT_GO_MAX_BYTES 64
 
@@ -140,7 +160,7 @@ void rt_gosched(void);
  * other goroutines go on. When the main goroutine does it, main does not return: the process goes
  * on until somebody calls exit, or deadlocks once all others are gone. Not for foreign threads.
  */
-__attribute__((noreturn)) void rt_goexit(void);
+RT__NORETURN void rt_goexit(void);
 
 /* The number of the calling goroutine: main is 1, no number is used twice. 0 on a foreign thread.
  */
@@ -157,6 +177,15 @@ int rt_num_goroutine(void);
  */
 int rt_gomaxprocs(int n);
 #define RT_MAXPROCS 4096
+
+/*
+ * Sets how many threads the program may have that run goroutines, or wait in the kernel for them,
+ * and returns what it was; at first RT_MAX_THREADS. Whoever needs one more ends the program, as
+ * with Go's debug.SetMaxThreads: rather that than a machine that forks itself to death, because
+ * thousands of goroutines block in the kernel.
+ */
+int rt_set_max_threads(int n);
+#define RT_MAX_THREADS 10000
 
 /* CPUs in the process's affinity mask when it started. */
 int rt_num_cpu(void);
@@ -177,9 +206,10 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
- * stacks of goroutines that have ended, but for up to 64 on each other thread that runs goroutines
- * right now; and what malloc has of free memory, but for what it keeps at hand on those threads.
- * What nobody needs for a second or two goes by itself.
+ * stacks of all goroutines that have ended, but for the last one on each thread; what pools have
+ * cached; and the free memory of malloc, but for what threads of the program's own keep at hand.
+ * It waits until each that runs right now can be stopped for a moment, for those in libc until that
+ * call is over, so do not call it casually. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
 
@@ -210,11 +240,6 @@ void rt_lock_os_thread(void);
 void rt_unlock_os_thread(void);
 
 /*
- * Ends the program with "panic: MESSAGE", the goroutine that did it, and exit status 2.
- */
-__attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format, ...);
-
-/*
  * What a report of a crash shows from now on, as Go's debug.SetTraceback, in the words of
  * $RTTRACEBACK: "none", "single" (the goroutine that failed), "all", "system" (and the runtime's
  * own frames), "crash" (and SIGABRT, for a core file). Less than $RTTRACEBACK says is ignored.
@@ -222,32 +247,12 @@ __attribute__((noreturn, format(printf, 1, 2))) void rt_panic(const char *format
  */
 bool rt_set_traceback(const char *level);
 
-/*
- * A wait group, as Go's sync.WaitGroup: a counter that goroutines wait on until it is zero. It may
- * live anywhere, needs no destruction, and must not be copied while in use.
- */
-typedef struct rt_wg {
-	uint64_t rt_state; /* counter << 32 | number of waiters << 1 | lock of the list */
-	void *rt_waiters;
-} rt_wg;
-
-#define RT_WG_INIT                                                                                 \
-	{                                                                                          \
-		0, NULL                                                                            \
-	}
-
-/* Adds delta, which may be negative; at zero, wakes all waiters. Panics when it becomes negative,
- * or when it is used for a new round while waiters of the last one are still about to return. */
-void rt_wg_add(rt_wg *wg, int delta);
-
-/* rt_wg_add(wg, -1). May be called from any thread. */
-void rt_wg_done(rt_wg *wg);
-
-/* Parks the goroutine until the counter is zero. Not for foreign threads. */
-void rt_wg_wait(rt_wg *wg);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <rt/ctx.h>
+#include <rt/panic.h>
+#include <rt/scope.h>
 
 #endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers and the scheduler: who looks at the clock, and when.
+ *
+ * A timer goes onto the heap of the P that starts it, and mostly that P's M finds it due, on its
+ * way through the scheduler: when its queue has run dry, every 61 slices, and when it was
+ * preempted. A yield between goroutines never looks. An M that spins looks at the other heaps as
+ * well.
+ *
+ * While a P is idle, one idle M is the keeper (idle.c): it sleeps until the earliest timer of all
+ * Ps. An M that is about to sleep takes the role over if it knows of an earlier one. So who starts
+ * a timer on a P tells no keeper: it will come by the scheduler itself, or is watched.
+ *
+ * While a P is busy, sysmon is awake, and plans to look once more when the earliest timer is
+ * LATE_NS overdue. If the P that has it did not look at the clock meanwhile, because one goroutine
+ * keeps it busy or is in a system call, sysmon runs the function itself. What that readies is on
+ * the global queue, and the goroutine that has run longest is preempted for it, as for all who are
+ * late (preempt.c). Who starts a timer that is earlier than sysmon's next look tells it.
+ *
+ * Who has no P, a foreign thread, puts its timer onto the first P's heap and wakes an M as for a
+ * goroutine (rt__wakep), whose argument is in idle.c: that M, or the one that it relies on, looks
+ * at all heaps before it sleeps.
+ *
+ * A forked child has no timers, as it has none of timer_create's: they belong to goroutines that
+ * are not there, or would do twice what the parent does.
+ */
+#include "sched/sched_priv.h"
+
+#define LATE_NS 50000
+#define STUCK_NS 2000000 /* more than RT_URGENT_EVERY_NS: asked before */
+#define BATCH_NS 250000
+/* As many as P's slices between two looks: others run in between, while their stacks are warm. */
+#define FIRE_MAX 64
+
+/* ---- starting and stopping ---- */
+
+void
+rt__timer_start(struct rt__timer *t, int64_t when)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *where = pp ? pp : rt__load_acq(&rt__sched.ps)->p[0];
+
+	if (!rt__timers_add(&where->timers, t, when))
+		return;
+	if (pp) {
+		/* StoreLoad between the heap's next and what sysmon plans: pairs with the fence in
+		 * rt__timers_plan. */
+		rt__fence_seq();
+		rt__sysmon_look_by(when + LATE_NS);
+		return;
+	}
+	rt__sysmon_ensure();
+	rt__wakep();
+}
+
+bool
+rt__timer_stop(struct rt__timer *t)
+{
+	return rt__timer_stop_by(t, rt__getm());
+}
+
+/* ---- looking ---- */
+
+bool
+rt__timers_look(struct rt__m *mp, struct rt__p *pp)
+{
+	int64_t now = rt__nanotime();
+
+	rt__store_rlx(&pp->timers.looked, now);
+	if (rt__timers_fire(&pp->timers, mp, now, FIRE_MAX) == 0)
+		return false;
+	/* Nobody was woken for what is on the queue now (want_wake). This M takes one. */
+	if (rt__load_rlx(&pp->runq.head) != pp->runq.tail || rt__load_rlx(&rt__sched.runq.n) != 0)
+		rt__wakep();
+	return true;
+}
+
+bool
+rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps)
+{
+	int64_t now = 0;
+	bool fired = false;
+
+	for (int32_t i = 0; i < ps->n && !fired; i++) {
+		struct rt__timers *ts = &ps->p[i]->timers;
+
+		if (rt__load_rlx(&ts->next) == RT_NEVER)
+			continue;
+		now = now ? now : rt__nanotime();
+		fired = rt__timers_fire(ts, mp, now, FIRE_MAX) > 0;
+	}
+	return fired;
+}
+
+/* When the first timers are to be run: those that come close together, together. The second may be
+ * a stopped one, and then they are later for nothing, by as little. */
+static int64_t
+batch_when(const struct rt__timers *ts)
+{
+	int64_t next = rt__load_rlx(&ts->next), second = rt__load_rlx(&ts->second);
+
+	return second - next < BATCH_NS && next < RT_NEVER - BATCH_NS ? next + BATCH_NS : next;
+}
+
+struct rt__p *
+rt__timers_first(int64_t *ret_when)
+{
+	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+	struct rt__p *first = NULL;
+
+	*ret_when = RT_NEVER;
+	for (int32_t i = 0; i < ps->n; i++) {
+		int64_t when = batch_when(&ps->p[i]->timers);
+
+		if (when < *ret_when) {
+			*ret_when = when;
+			first = ps->p[i];
+		}
+	}
+	return first;
+}
+
+bool
+rt__timers_due(void)
+{
+	int64_t when;
+
+	return rt__timers_first(&when) && when <= rt__nanotime();
+}
+
+bool
+rt__timers_pending(void)
+{
+	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+
+	for (int32_t i = 0; i < ps->n; i++)
+		if (rt__load_rlx(&ps->p[i]->timers.pending) != 0)
+			return true;
+	return false;
+}
+
+/* ---- sysmon's part ---- */
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When a timer of pp is to be looked after, if pp's M does not, and may be preempted again. */
+static int64_t
+late_when(const struct rt__p *pp)
+{
+	int64_t when = batch_when(&pp->timers);
+
+	if (when > RT_NEVER - LATE_NS)
+		return RT_NEVER;
+	when = later(when, rt__load_rlx(&pp->timers.looked)) + LATE_NS;
+	return later(when, rt__load_rlx(&pp->urgent_when) + RT_URGENT_EVERY_NS);
+}
+
+/* The lock keeps the number of Ps. */
+static void
+pass_on(struct rt__p *pp)
+{
+	rt__lock(&rt__sched.lock);
+	const struct rt__ps *ps = rt__sched.ps;
+	if (pp->id < ps->n && ps->n > 1)
+		rt__timers_move(&ps->p[(pp->id + 1) % ps->n]->timers, &pp->timers);
+	rt__unlock(&rt__sched.lock);
+}
+
+/*
+ * Has the timers of pp run: by an M that steals them, or by its own, whose goroutine is preempted
+ * or in a system call. One that cannot be stopped where it is, and was asked before, leaves them to
+ * the next P.
+ */
+static void
+help(struct rt__p *pp, int64_t now)
+{
+	if (now - batch_when(&pp->timers) >= STUCK_NS)
+		pass_on(pp);
+	if (rt__load_rlx(&rt__sched.npidle) != 0)
+		rt__wakep();
+	else if (!rt__preempt_for_timers(pp, now) && rt__retake_syscall(pp, RT_P_IDLE))
+		rt__handoffp(pp);
+}
+
+void
+rt__timers_watch(int64_t now)
+{
+	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+
+	if (rt__load_rlx(&rt__sched.gcwaiting))
+		return;
+	for (int32_t i = 0; i < ps->n; i++)
+		if (late_when(ps->p[i]) <= now)
+			help(ps->p[i], now);
+}
+
+int64_t
+rt__timers_plan(void)
+{
+	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+	int64_t first = RT_NEVER;
+
+	rt__fence_seq(); /* pairs with rt__timer_start */
+	for (int32_t i = 0; i < ps->n; i++) {
+		int64_t when = late_when(ps->p[i]);
+
+		first = when < first ? when : first;
+	}
+	return first;
+}

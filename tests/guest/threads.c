@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that the program makes itself, and signals: none is taken for a goroutine, from its first
+ * instruction on, and each has a stack for handlers until it ends. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static void *
+end_at_once(void *arg)
+{
+	return arg;
+}
+
+/* Makes a thread and waits for its end. */
+static void
+run_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, fn, arg) == 0);
+	CHECK(pthread_join(t, NULL) == 0);
+}
+
+/* ---- new: a signal that comes as soon as there is a thread ---- */
+
+static int stop, handled;
+static pid_t known[8]; /* threads that are not to be signalled */
+
+static void
+note_goid(int sig)
+{
+	(void)sig;
+	CHECK(rt_goid() == 0);
+	ADD(handled, 1);
+}
+
+static bool
+is_known(pid_t tid)
+{
+	for (size_t i = 0; i < GUEST_LEN(known); i++)
+		if (known[i] == tid)
+			return true;
+	return false;
+}
+
+/* Signals whatever comes up, once. A new thread has its signals blocked at first, and unblocks them
+ * just before it would call the first function of ours. */
+static void *
+signal_all_new(void *arg)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	pid_t last = 0;
+
+	CHECK(d);
+	while (!GET(stop)) {
+		rewinddir(d);
+		while ((e = readdir(d))) {
+			pid_t tid = atoi(e->d_name);
+
+			if (tid <= last || is_known(tid))
+				continue;
+			last = tid;
+			syscall(SYS_tgkill, getpid(), tid, SIGUSR1);
+		}
+	}
+	closedir(d);
+	return arg;
+}
+
+static void
+ping(rt_wg *done)
+{
+	rt_wg_done(done);
+}
+
+static size_t
+note_known(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	size_t n = 0;
+
+	CHECK(d);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		CHECK(n < GUEST_LEN(known) - 1); /* one is left for the signaller */
+		known[n++] = atoi(e->d_name);
+	}
+	closedir(d);
+	return n;
+}
+
+static void *
+be_signaller(void *n)
+{
+	known[(uintptr_t)n] = gettid();
+	return signal_all_new(NULL);
+}
+
+static int
+new_threads(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = note_goid};
+	rt_wg done = RT_WG_INIT;
+	int want = number(argc, argv, 200);
+	pthread_t signaller;
+
+	rt_wg_add(&done, 1);
+	rt_go(ping, &done);
+	rt_wg_wait(&done); /* the runtime's own threads are there */
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	CHECK(pthread_create(&signaller, NULL, be_signaller, (void *)note_known()) == 0);
+	while (GET(handled) < want)
+		run_thread(end_at_once, NULL);
+	SET(stop, 1);
+	CHECK(pthread_join(signaller, NULL) == 0);
+	puts("ok");
+	return 0;
+}
+
+/* ---- signal-stacks ---- */
+
+static long
+mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	long n = 0;
+	int c;
+
+	CHECK(f);
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+static char own_stack[64 << 10];
+static stack_t found;
+
+static void *
+look(void *arg)
+{
+	CHECK(sigaltstack(NULL, &found) == 0);
+	CHECK(!(found.ss_flags & SS_DISABLE) && found.ss_size >= (size_t)MINSIGSTKSZ);
+	return arg;
+}
+
+static void *
+bring_own(void *arg)
+{
+	stack_t ss = {.ss_sp = own_stack, .ss_size = sizeof own_stack};
+
+	CHECK(sigaltstack(&ss, NULL) == 0);
+	return arg;
+}
+
+static void *
+exit_by_function(void *arg)
+{
+	pthread_exit(arg);
+}
+
+static void
+leave(int sig)
+{
+	pthread_exit((void *)(uintptr_t)sig);
+}
+
+static void *
+exit_by_handler(void *arg)
+{
+	pthread_kill(pthread_self(), SIGUSR2);
+	CHECK(!"left by the handler");
+	return arg;
+}
+
+/* Each thread has one, and it goes with the thread, however that ends. */
+static int
+signal_stacks(int argc, char **argv)
+{
+	static void *(*const ends[])(void *) = {end_at_once, look, bring_own, exit_by_function};
+	struct sigaction sa = {.sa_handler = leave, .sa_flags = SA_ONSTACK};
+	int times = number(argc, argv, 200);
+	long before;
+
+	for (size_t i = 0; i < GUEST_LEN(ends); i++) {
+		run_thread(ends[i], NULL);
+		before = mappings();
+		for (int k = 0; k < times; k++)
+			run_thread(ends[i], NULL);
+		CHECK(mappings() < before + times / 2);
+	}
+	CHECK(found.ss_sp != own_stack);
+	/* While a handler runs on it, it stays. */
+	CHECK(sigaction(SIGUSR2, &sa, NULL) == 0);
+	for (int k = 0; k < 10; k++)
+		run_thread(exit_by_handler, NULL);
+	puts("ok");
+	return 0;
+}
+
+static const struct guest_case cases[] = {
+	{"new", new_threads},
+	{"signal-stacks", signal_stacks},
+};
+
+int
+main(int argc, char **argv)
+{
+	return guest_main(cases, GUEST_LEN(cases), argc, argv);
+}
