@@ -144,6 +144,7 @@ wait_on_thread(struct rt__chan *c, struct rt__waitq *q, struct rt__sudog *sg,
 	sg->w = &w;
 	rt__waitq_push(q, sg);
 	rt__waiter_park(&w, unlock_chan, c, reason);
+	sg->w = NULL;
 }
 
 /* With the lock, which it releases. False: the channel was closed. */

@@ -23,9 +23,10 @@
  *      safe side: a word left behind by an earlier call may look like one. Then the frames are
  *      unwound, and only an unwinding that is exact to the outermost frame, and meets no libc,
  *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
- *      megabytes, the answer is "not now" at first. The few functions of libc that call back and hold
- *      no lock, as qsort does, rt0.ld has put first in libc's text: the words begin behind them, and a
- *      comparator can be stopped. libc has no unwind tables, so there the fast way has to do.
+ *      megabytes, the answer is "not now" at first. The few functions of libc that call back and
+ *      hold no lock, as qsort does, rt0.ld has put first in libc's text: the words begin behind
+ *      them, and a comparator can be stopped. libc has no unwind tables, so there the fast way has
+ *      to do.
  *    Frames of the runtime above user code hold nothing: it calls the program's functions from
  *    the outside only (a goroutine's start, main, initializers, exit, what is deferred).
  *

@@ -57,11 +57,11 @@ struct rt__sched {
 	int32_t npidle;                             /* (S) writes, (a) reads */
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
-	uint32_t sysmonwait;     /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;    /* (a) it will look again only in a while */
-	uint32_t sysmon_kick;    /* (a) futex: 1 and 2 wake it */
-	int64_t sysmon_when;     /* (a) it will look again by then */
-	uint32_t urgent;         /* (a) somebody waits for a preemption */
+	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
+	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
+	uint32_t sysmon_kick;                       /* (a) futex: 1 and 2 wake it */
+	int64_t sysmon_when;                        /* (a) it will look again by then */
+	uint32_t urgent;                            /* (a) somebody waits for a preemption */
 	const char *stop_reason; /* (a) of who has world_busy; NULL if nobody has */
 	uint32_t world_busy;     /* (a) 1: a stop-the-world is under way */
 	uint32_t stage;          /* (a) enum rt__stage */

@@ -25,7 +25,8 @@ int try(rt_chan(int) ci, rt_chan(long) cl, rt_chan(struct point) cp, rt_chan(cha
 	return i;
 }
 EOF
-	RT0_CC=$cc "$rt0_cc" -c -o "$dir/try.o" -Wall -Wextra -Werror "$@" "$dir/try.c" >"$dir/out" 2>&1
+	RT0_CC=$cc "$rt0_cc" -c -o "$dir/try.o" -Wall -Wextra -Werror "$@" "$dir/try.c" \
+		>"$dir/out" 2>&1
 }
 
 fine() { # BODY
@@ -57,7 +58,8 @@ wrong() { # BODY [MESSAGE]
 compilers=gcc
 if command -v clang >/dev/null; then compilers='gcc clang'; fi
 
-fine 'rt_send(ci, 5); i = rt_recv(ci); rt_send(ci, i++); rt_chan(unsigned) cu = NULL; rt_send(cu, i); rt_send(cl, i);'
+fine 'rt_send(ci, 5); i = rt_recv(ci); rt_send(ci, i++);'
+fine 'rt_chan(unsigned) cu = NULL; rt_send(cu, i); rt_send(cl, i);'
 fine 'rt_send(cp, ((struct point){1, 2})); rt_send(cp, *pp); *pp = rt_recv(cp); i = pp->x;'
 fine 'rt_send(cs, "text"); rt_send(cs, NULL); (void)rt_recv(cs);'
 fine 'for (long v; rt_recv(cl, &v);) i++;'
@@ -98,7 +100,8 @@ wrong 'rt_select(RT_SEND(cs, 5));'
 wrong 'rt_select(RT_SEND_FROM(ci, pl));'
 wrong 'rt_wg wg = RT_WG_INIT; rt_select(RT_TIMER(&wg));'
 wrong 'struct large { char c[65536]; }; (void)rt_chan_make(struct large, 1);' '64 KiB or more'
-wrong 'struct aligned { _Alignas(32) int i; }; (void)rt_chan_make(struct aligned, 1);' 'over-aligned'
+wrong 'struct aligned { _Alignas(32) int i; }; (void)rt_chan_make(struct aligned, 1);' \
+	'over-aligned'
 wrong 'rt_chan(int[4]) c; (void)c;'
 
 [ $status -eq 0 ] && echo "uses of rt/chan.h: all as they should be ($compilers)"

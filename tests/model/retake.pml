@@ -13,6 +13,9 @@
  * (stw.pml), the
  * time that sysmon lets a call or a slice take, and the early preemption that shortens it.
  *
+ * -DBRIEF: nobody computes for long, so that there is no preemption: what is left, the hand-over of
+ * Ps between calls, sysmon and searching Ms, is small enough for two Ps.
+ *
  * Properties: acquirep finds the P free (owner, P.m); a goroutine is run by one M; when nothing
  * moves any more, no P is idle or in a system call while a goroutine waits for one, and nobody
  * waits on the global queue, since who computes is preempted for it.
@@ -447,7 +450,9 @@ end_user: /* computes, until it is preempted */
 	:: d_step { preempt[p] -> on_m[g] = false; at_p[g] = p; g = NONE }; goto search
 	:: d_step { on_m[g] = false; dead[g] = true; g = NONE }; goto search
 	:: d_step { calls[g] > 0 -> calls[g]--; old = p }; goto enter
+#ifndef BRIEF
 	:: goto compute
+#endif
 	fi;
 
 compute:
@@ -567,7 +572,7 @@ end_round:
 		:: else
 		fi;
 		p = NONE
-#ifndef NO_SLICES
+#if !defined NO_SLICES && !defined BRIEF
 	:: d_step { p == NONE && len(globq) > 0 && status[0] == running && !preempt[0] ->
 		preempt[0] = true }
 	:: d_step { p == NONE && len(globq) > 0 && status[NP - 1] == running && !preempt[NP - 1] ->
