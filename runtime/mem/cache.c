@@ -14,6 +14,7 @@
 #define FEW 4u /* blocks, that a stack is for at first */
 
 static struct rt__block none[1];
+static uint32_t last_id;
 
 struct rt__cache rt__cache_none = {
 	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, NULL}},
@@ -33,6 +34,7 @@ rt__cache_new(void)
 		sizeof *c + (few + many) * sizeof(struct rt__block), RT_CACHE_LINE);
 	if (!c)
 		return NULL;
+	c->id = (uint16_t)(rt__add_rlx(&last_id, 1u) % UINT16_MAX + 1);
 	struct rt__block *at = (struct rt__block *)(c + 1), *more = at + few;
 	for (unsigned i = 0; i < RT_CLASS_END; i++) {
 		uint32_t n = rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW;
@@ -80,7 +82,7 @@ rt__cache_refill(struct rt__cache *c, unsigned class)
 
 	if (b->more && used_before(b))
 		enlarge(b, class);
-	b->top += rt__central_take(class, b->lo + 1, half(b));
+	b->top += rt__central_take(class, b->lo + 1, half(b), c->id);
 	return b->top->p != NULL;
 }
 

@@ -6,6 +6,11 @@
  * blocks, and no span is looked at. What a stock does not need for a period goes to its spans
  * (rt__central_trim), whose memory goes back once all of their blocks are free.
  *
+ * Each cache takes from spans of its own as far as possible: states of neighbouring blocks share a
+ * line of the CPU's cache, which two processors that write to it would take from each other (23 ns
+ * of processor time for each op of larson on two threads, and 31 without this). Blocks that wander
+ * still bring it about: larson's threads leave their caches to each other's successors.
+ *
  * A class's lock is held for a batch; it comes before heap.lock. Medium blocks are spans
  * themselves: they have no stock.
  */
@@ -22,6 +27,7 @@ struct central {
 };
 
 #define STOCK 2u
+#define LOOK_AT 16 /* spans, for one that the cache has used before */
 
 static struct central centrals[RT_CLASSES] RT_COLD_BSS;
 
@@ -68,21 +74,39 @@ list_remove(struct central *ce, struct rt__span *sp)
 		ce->last = sp->prev;
 }
 
+/* A span for the cache: one of its own, one that is nobody's, or, if many lie about, any. */
+static struct rt__span *
+find_span(const struct central *ce, uint16_t owner)
+{
+	struct rt__span *sp = span_at(ce->first);
+
+	for (int i = 0; sp && i < LOOK_AT; i++) {
+		if (sp->owner == owner || sp->owner == 0 || owner == 0)
+			return sp;
+		sp = span_at(sp->next);
+	}
+	return sp ? span_at(ce->first) : NULL;
+}
+
 static uint32_t
-take_from_spans(struct central *ce, unsigned class, struct rt__block *out, uint32_t n)
+take_from_spans(struct central *ce, unsigned class, struct rt__block *out, uint32_t n,
+		uint16_t owner)
 {
 	uint32_t got = 0;
 
 	while (got < n) {
-		struct rt__span *sp = span_at(ce->first);
+		struct rt__span *sp = find_span(ce, owner);
 
 		if (!sp) {
 			sp = rt__span_new(class);
-			if (!sp)
-				break;
-			ce->nspans++;
-			list_append(ce, sp);
+			if (sp) {
+				ce->nspans++;
+				list_append(ce, sp);
+			} else if (!(sp = span_at(ce->first))) {
+				break; /* not even somebody else's */
+			}
 		}
+		sp->owner = owner;
 		got += rt__span_take(sp, out + got, n - got);
 		if (sp->nfree == 0 && sp->carved == sp->nblocks)
 			list_remove(ce, sp);
@@ -162,7 +186,7 @@ reverse(struct rt__block *a, uint32_t n)
 }
 
 uint32_t
-rt__central_take(unsigned class, struct rt__block *out, uint32_t n)
+rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner)
 {
 	struct central *ce = &centrals[class];
 
@@ -176,7 +200,7 @@ rt__central_take(unsigned class, struct rt__block *out, uint32_t n)
 		if (ce->n < ce->low)
 			ce->low = ce->n;
 	} else {
-		n = take_from_spans(ce, class, out, n);
+		n = take_from_spans(ce, class, out, n, owner);
 		reverse(out, n);
 	}
 	rt__unlock(&ce->lock);

@@ -61,6 +61,8 @@ struct rt__span {
 	bool listed;         /* on the list of spans with free blocks */
 	uint32_t next, prev; /* there: unit numbers + 1 */
 	uint32_t pages;      /* of a large or huge block: usable, of 4 KiB */
+	uint16_t owner;      /* the cache that takes from it, see central.c */
+	uint16_t unused;
 	uint8_t own_state[24];
 };
 _Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
@@ -190,7 +192,7 @@ void rt__span_give(struct rt__span *sp, struct rt__block b);
 void rt__central_init(void);
 /* Up to n blocks of a class, the lowest last: how many. */
 void rt__central_trim(bool all); /* of what stocks have not needed, or of all they have */
-uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n);
+uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner);
 void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
 
 /* ---- cache.c ---- */
@@ -210,6 +212,8 @@ struct rt__cache {
 	struct rt__foreign_head head;
 	struct rt__cache *next;
 	bool in_use;
+
+	uint16_t id; /* of any: from 1 on; several may have the same */
 };
 
 static inline bool

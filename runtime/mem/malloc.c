@@ -12,7 +12,9 @@
  *
  * Not there yet: a mode that looks harder (RTDEBUG=malloc=hard: quarantine, canaries behind blocks,
  * random order); mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
- * blocks of less than 1 MiB; spans of blocks without pointers, for a collector.
+ * blocks of less than 1 MiB; spans of blocks without pointers, for a collector; in the child of a
+ * fork, what other threads' caches held (it is lost); a start that takes 20 us where a page fault
+ * takes 2 (24 now).
  */
 #include <errno.h>
 #include <malloc.h>
@@ -64,7 +66,7 @@ alloc_central(unsigned class, bool *zero)
 {
 	struct rt__block b;
 
-	if (rt__central_take(class, &b, 1) == 0)
+	if (rt__central_take(class, &b, 1, 0) == 0)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
