@@ -5,6 +5,7 @@
  *	rt__syscallN(nr, ...)		a raw system call: the result or -errno, no errno
  *	rt__syscall_waiting()		the same, of which rt__wait_on can say that it goes on
  *	rt__getm_raw(), rt__setm_raw()	the pointer to the current M, in a register of its own
+ *	rt__getm_cache_raw()		one of its fields
  *	rt__get_tp(), rt__set_tp()	the thread pointer, for C's thread-locals
  *	rt__cpu_relax()			inside spin loops
  *	rt__sp()			about where the stack is

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GOMAXPROCS, RTDEBUG, RTSTACK and RTTRACEBACK. What is wrong in one of them is ignored, and said
- * once, on stderr, by the initializer of the package `runtime`: not where it is read, when half the
- * runtime is not there yet. A program that runs with more rights than its user (AT_SECURE)
- * reads none of them.
+ * GOMAXPROCS, RTDEBUG, RTMEMLIMIT, RTSTACK and RTTRACEBACK. What is wrong in one of them is
+ * ignored, and said once, on stderr, by the initializer of the package `runtime`: not where it is
+ * read, when half the runtime is not there yet. A program that runs with more rights than its user
+ * (AT_SECURE) reads none of them.
  */
 #include "boot/env.h"
 
 #include <rt/rt.h>
 
+#include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
 #include "stack/stack.h"
@@ -98,10 +99,48 @@ init_traceback(void)
 	rt__traceback_init(level);
 }
 
+size_t
+rt__parse_limit(const char *s)
+{
+	static const char units[] = "KMGT";
+	size_t n = 0, i;
+
+	if (rt__strcmp(s, "off") == 0)
+		return SIZE_MAX;
+	if (*s < '0' || *s > '9')
+		return 0;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (size_t)(*s - '0'), &n))
+			return 0;
+	for (i = 0; units[i] && units[i] != *s; i++)
+		;
+	if (units[i]) {
+		if (n > SIZE_MAX >> (10 * (i + 1)))
+			return 0;
+		n <<= 10 * (i + 1);
+		s++;
+		s += s[0] == 'i' && s[1] == 'B' ? 2 : 0;
+	}
+	s += s[0] == 'B' && !units[i];
+	return *s ? 0 : n;
+}
+
+static void
+init_limit(void)
+{
+	const char *text = setting("RTMEMLIMIT");
+	size_t limit = text ? rt__parse_limit(text) : 0;
+
+	if (limit)
+		rt__mem_set_limit(limit);
+}
+
 void
 rt__goenvs(void)
 {
 	init_traceback();
+	init_limit();
 	rt__env.gomaxprocs = parse_procs(setting("GOMAXPROCS"));
 }
 
@@ -127,6 +166,7 @@ RT_INIT(runtime)
 	const char *procs = setting("GOMAXPROCS");
 	const char *stack = setting("RTSTACK");
 	const char *traceback = setting("RTTRACEBACK");
+	const char *limit = setting("RTMEMLIMIT");
 	enum rt__traceback level;
 	struct rt__debug unused;
 
@@ -136,6 +176,8 @@ RT_INIT(runtime)
 		rt__eprintf("runtime: ignoring GOMAXPROCS=%s: not a positive number\n", procs);
 	if (stack && *stack && rt__env_stack_size() == 0)
 		rt__eprintf("runtime: ignoring RTSTACK=%s: not a size from 16K to 1G\n", stack);
+	if (limit && *limit && rt__parse_limit(limit) == 0)
+		rt__eprintf("runtime: ignoring RTMEMLIMIT=%s: not a size such as 512MiB\n", limit);
 	if (traceback && !rt__traceback_parse(traceback, &level))
 		rt__eprintf("runtime: ignoring RTTRACEBACK=%s: not none, single, all, system or "
 			    "crash\n",

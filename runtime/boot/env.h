@@ -21,4 +21,8 @@ void rt__goenvs(void);
 /* Parses a size: a number and K, M or G (powers of 1024), or none for bytes; 0 if it is none. */
 size_t rt__parse_size(const char *s);
 
+/* Parses $RTMEMLIMIT as Go does GOMEMLIMIT, and K, M, G, T alone: SIZE_MAX for "off", 0 for what is
+ * none. */
+size_t rt__parse_limit(const char *s);
+
 #endif

@@ -151,7 +151,7 @@ run_package(int32_t index)
 	init.goroutine = rt__getg();
 	if (rt__debug.inittrace) {
 		p->start_ns = rt__nanotime() - init.start_ns;
-		rt__malloc_count = (struct rt__malloc_count){init.goroutine, 0, 0};
+		rt__malloc_count = (struct rt__malloc_count){true, init.goroutine, 0, 0};
 	}
 	for (int32_t i = 0; i < p->ninits; i++) {
 		init.hook = &init.graph.inits[p->first_init + i];
@@ -193,6 +193,7 @@ void
 rt__main_init(void)
 {
 	run_levels(RT_LEVEL_USER);
+	rt__malloc_count.on = false;
 }
 
 void

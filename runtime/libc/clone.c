@@ -19,6 +19,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "sched/sched.h"
 
 MUSL_HIDDEN int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
@@ -61,7 +62,7 @@ __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	if (flags & CLONE_THREAD)
 		return (int)clone_thread((struct thread){fn, arg}, stack, flags, ptid, tls, ctid);
 	if (flags & CLONE_VFORK)
-		mp->p = NULL;
+		mp->p = NULL, mp->cache = &rt__cache_none;
 	long r = rt__clone(fn, stack, flags, arg, ptid, tls, ctid);
 	if (flags & CLONE_VFORK)
 		mp->p = pp;

@@ -18,6 +18,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
 
@@ -53,6 +54,7 @@ foreign_ended(void *stack)
 {
 	if (stack)
 		rt__os_signal_stack_end(stack, rt__os_signal_stack_size());
+	rt__cache_leave();
 	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
 		rt__check_deadlock();
 }

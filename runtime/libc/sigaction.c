@@ -20,6 +20,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
 #include "signal/signal.h"
@@ -168,7 +169,9 @@ call_handler(int sig, siginfo_t *info, void *context)
 	struct sigaction sa = handlers[sig];
 
 	if (rt__getm() == &rt__m_foreign) {
+		rt__cache_hide();
 		run_handler(&sa, sig, info, context);
+		rt__cache_unhide();
 		return;
 	}
 	struct rt__handler_frame f = rt__enter_handler(rt__interrupted_sp(context));

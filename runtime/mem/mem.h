@@ -1,26 +1,79 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mem: floor 6. Memory of the runtime itself, and, until the allocator is here, a count of what
- * the program allocates from libc's.
+ * mem: floor 6. Memory: of the runtime itself (persistent.c), and the program's heap, with malloc
+ * and its family over it (heap.h and malloc.c say how).
  */
 #ifndef RT_MEM_H
 #define RT_MEM_H
 
 #include "base/base.h"
+#include "proc/proc.h"
 
-/* Makes the runtime's own memory usable. Called once, in schedinit. */
+/* Makes memory usable, of the runtime and of the program; the heap takes address space only when
+ * somebody allocates. Called once, in schedinit, before there is an M. */
 void rt__mallocinit(void);
 
 /* Zeroed memory that lives as long as the process, as Go's persistentalloc: for Ms, Ps, tables.
  * align is a power of two, at most a page. Never returns NULL: without memory, nothing works. */
 void *rt__persistent_alloc(size_t size, size_t align);
 
+/* malloc and its family, whoever else defines those names. */
+void *rt__malloc(size_t size);
+void rt__free(void *p);
+void *rt__calloc(size_t n, size_t size);
+void *rt__realloc(void *p, size_t size);
+void *rt__aligned_alloc(size_t align, size_t size);
+
 /* What malloc, calloc and realloc have handed out to the goroutine `counting_g`
- * since it was set; NULL counts nobody. For inittrace, as Go counts the init goroutine only. */
+ * since it was set; NULL counts nobody. For inittrace, as Go counts the init goroutine only. While
+ * `on`, nobody has a cache. */
 struct rt__malloc_count {
+	bool on;
 	const void *counting_g;
 	uint64_t bytes, allocs;
 };
 extern struct rt__malloc_count rt__malloc_count;
+
+/* ---- caches ---- */
+
+extern struct rt__cache rt__cache_none;
+
+/* The cache of a P that goes: its blocks are for others. */
+void rt__cache_flush(struct rt__cache *c);
+/* In the child of a fork: blocks of a cache that may have been in use are lost. */
+void rt__cache_lose(struct rt__cache *c);
+void rt__caches_lose_others(void); /* of all other foreign threads */
+/* On a foreign thread: around a handler of the program; and when the thread ends. */
+void rt__cache_hide(void);
+void rt__cache_unhide(void);
+void rt__cache_leave(void);
+
+/* ---- giving memory back ---- */
+
+/* For sysmon: does a bit of what there is to do, and says after how many ns it wants to be called
+ * again; 0: need not be. */
+int64_t rt__scavenge_tick(int64_t now);
+/* All that can be had, at once. */
+void rt__scavenge_all(void);
+
+/* $RTMEMLIMIT in bytes; 0: what the cgroup says. */
+void rt__mem_set_limit(size_t bytes);
+
+/* ---- looking at it ---- */
+
+struct rt__mem_block {
+	uintptr_t start;
+	size_t size;
+	bool in_use;
+	bool pointers; /* may hold some */
+};
+
+/* The block of the heap that an address lies in, if there is one: in constant time, without locks.
+ * What it says of a block that is allocated or freed meanwhile is one of the two. */
+bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
+
+/* Compares everything that the heap knows with everything else; throws if it does not fit. Only
+ * while nobody else allocates. */
+void rt__mem_check(void);
 
 #endif

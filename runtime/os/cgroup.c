@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU limit of the cgroup, for the default of GOMAXPROCS (Go 1.25). /proc/self/cgroup tells
- * the process's group in each hierarchy, /proc/self/mountinfo where that hierarchy is mounted and
- * which part of it. Version 2 has its limit in cpu.max, version 1 in cpu.cfs_{quota,period}_us.
+ * The limits of the cgroup: of CPU, for the default of GOMAXPROCS (Go 1.25), and of memory.
+ * /proc/self/cgroup tells the process's group in each hierarchy, /proc/self/mountinfo where that
+ * hierarchy is mounted and which part of it. Version 2 has its limits in cpu.max and memory.max,
+ * version 1 in cpu.cfs_{quota,period}_us and memory.limit_in_bytes.
  *
  * Go reads the leaf only (go#73193); a limit is as often set on a parent (a Kubernetes pod, a
  * systemd slice), so we walk up to the mount point and take the tightest. Whatever is absent,
  * unreadable or malformed means "no limit": a program must start without /proc, too.
  */
 #include "os/os.h"
+
+#define NO_LIMIT (1ul << 62) /* version 1 says so with the largest multiple of a page there is */
 
 /* A field of a line: [s, s+len). */
 struct span {
@@ -97,10 +100,10 @@ append(struct rt__cgroup *g, size_t *len, struct span s, bool escaped)
 	return true;
 }
 
-/* The process's path in the hierarchy that controls its CPU: version 1's `cpu` wins over version
- * 2's, because the controller can be in one of them only. */
+/* The process's path in the hierarchy that has the controller: version 1's wins over version 2's,
+ * because it can be in one of them only. */
 static int
-find_path(const char *cgroup, struct span *ret)
+find_path(const char *cgroup, const char *controller, struct span *ret)
 {
 	struct span line;
 	int version = 0;
@@ -109,7 +112,7 @@ find_path(const char *cgroup, struct span *ret)
 		struct span id = cut(&line, ':');
 		struct span controllers = cut(&line, ':');
 
-		if (span_has_item(controllers, "cpu")) {
+		if (span_has_item(controllers, controller)) {
 			*ret = line;
 			return 1;
 		}
@@ -123,7 +126,8 @@ find_path(const char *cgroup, struct span *ret)
 
 /* mountinfo: id parent major:minor root mountpoint options [tags...] - type source superoptions */
 static bool
-find_mount(const char *mountinfo, int version, struct span *root, struct span *point)
+find_mount(const char *mountinfo, int version, const char *controller, struct span *root,
+	   struct span *point)
 {
 	struct span line;
 
@@ -136,20 +140,21 @@ find_mount(const char *mountinfo, int version, struct span *root, struct span *p
 		struct span type = cut(&line, ' ');
 		cut(&line, ' ');
 		if (version == 2 ? span_is(type, "cgroup2")
-				 : span_is(type, "cgroup") && span_has_item(line, "cpu"))
+				 : span_is(type, "cgroup") && span_has_item(line, controller))
 			return true;
 	}
 	return false;
 }
 
 bool
-rt__cgroup_find(const char *cgroup, const char *mountinfo, struct rt__cgroup *ret)
+rt__cgroup_find(const char *cgroup, const char *mountinfo, const char *controller,
+		struct rt__cgroup *ret)
 {
 	struct span path, root, point;
 	size_t len = 0, same = 0;
 
-	ret->version = find_path(cgroup, &path);
-	if (ret->version == 0 || !find_mount(mountinfo, ret->version, &root, &point))
+	ret->version = find_path(cgroup, controller, &path);
+	if (ret->version == 0 || !find_mount(mountinfo, ret->version, controller, &root, &point))
 		return false;
 	/* The mount shows the hierarchy from `root` on; a path outside it is not to be seen. The
 	 * root is escaped and the path is not: dir is free to hold it as it is. */
@@ -211,7 +216,7 @@ rt__cgroup_parse_quota(const char *quota_text, const char *period_text)
 static bool
 read_limit(const struct rt__cgroup *g, const char *name, char *text, size_t size)
 {
-	char path[sizeof g->dir + 32];
+	static RT_COLD_BSS char path[sizeof g->dir + 32];
 
 	rt__format(path, sizeof path, "%s%s", g->dir, name);
 	return rt__os_read_file(path, text, size) > 0;
@@ -244,31 +249,70 @@ go_up(struct rt__cgroup *g)
 	return true;
 }
 
-/* A function of its own for its 36 KiB of stack, which a program without a quota also needs but
- * only until it has read its two files. */
-static RT_NOINLINE bool
-find_own(struct rt__cgroup *g)
-{
+/* Not on the stack, which may be a goroutine's of 16 KiB. In use at boot, by one thread, and with
+ * the heap's lock held. */
+static struct {
+	struct rt__cgroup group;
 	char cgroup[4096], mountinfo[32768];
+} scratch RT_COLD_BSS;
 
-	return rt__os_read_file("/proc/self/cgroup", cgroup, sizeof cgroup) > 0 &&
-		rt__os_read_file("/proc/self/mountinfo", mountinfo, sizeof mountinfo) > 0 &&
-		rt__cgroup_find(cgroup, mountinfo, g);
+static bool
+find_own(const char *controller)
+{
+	return rt__os_read_file("/proc/self/cgroup", scratch.cgroup, sizeof scratch.cgroup) > 0 &&
+		rt__os_read_file("/proc/self/mountinfo", scratch.mountinfo,
+				 sizeof scratch.mountinfo) > 0 &&
+		rt__cgroup_find(scratch.cgroup, scratch.mountinfo, controller, &scratch.group);
 }
 
 int
 rt__cgroup_cpus(void)
 {
-	struct rt__cgroup g;
 	int tightest = 0;
 
-	if (!find_own(&g))
+	if (!find_own("cpu"))
 		return 0;
 	do {
-		int cpus = limit_here(&g);
+		int cpus = limit_here(&scratch.group);
 
 		if (cpus > 0 && (tightest == 0 || cpus < tightest))
 			tightest = cpus;
-	} while (go_up(&g));
+	} while (go_up(&scratch.group));
+	return tightest;
+}
+
+/* ---- memory ---- */
+
+size_t
+rt__cgroup_parse_bytes(const char *text)
+{
+	size_t n = 0;
+
+	if (*text < '0' || *text > '9')
+		return 0; /* "max" */
+	for (; *text >= '0' && *text <= '9'; text++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (size_t)(*text - '0'), &n))
+			return 0;
+	return n < NO_LIMIT ? n : 0;
+}
+
+size_t
+rt__cgroup_memory(void)
+{
+	size_t tightest = 0;
+	char text[64];
+
+	if (!find_own("memory"))
+		return 0;
+	const char *name = scratch.group.version == 2 ? "/memory.max" : "/memory.limit_in_bytes";
+	do {
+		size_t n = read_limit(&scratch.group, name, text, sizeof text)
+			? rt__cgroup_parse_bytes(text)
+			: 0;
+
+		if (n > 0 && (tightest == 0 || n < tightest))
+			tightest = n;
+	} while (go_up(&scratch.group));
 	return tightest;
 }

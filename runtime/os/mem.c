@@ -4,12 +4,18 @@
 #include "os/sysnum.h"
 
 static void *
-reserve(void *at, size_t size, long flags)
+map(void *at, size_t size, int protection, long flags)
 {
-	long p = rt__syscall6(SYS_mmap, (long)at, (long)size, RT_PROT_READ | RT_PROT_WRITE,
+	long p = rt__syscall6(SYS_mmap, (long)at, (long)size, protection,
 			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE | flags, -1, 0);
 
 	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+static void *
+reserve(void *at, size_t size, long flags)
+{
+	return map(at, size, RT_PROT_READ | RT_PROT_WRITE, flags);
 }
 
 void *
@@ -22,6 +28,28 @@ void *
 rt__os_reserve_stack(size_t size)
 {
 	return reserve(NULL, size, RT_MAP_GROWSDOWN);
+}
+
+void *
+rt__os_reserve_none(size_t size)
+{
+	return map(NULL, size, RT_PROT_NONE, 0);
+}
+
+bool
+rt__os_commit(void *p, size_t size)
+{
+	return rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_READ | RT_PROT_WRITE) == 0;
+}
+
+bool
+rt__os_move(void *from, void *to, size_t size)
+{
+	long p = rt__syscall6(SYS_mremap, (long)from, (long)size, (long)size,
+			      RT_MREMAP_MAYMOVE | RT_MREMAP_FIXED | RT_MREMAP_DONTUNMAP, (long)to,
+			      0);
+
+	return p == (long)to;
 }
 
 bool
@@ -58,6 +86,12 @@ rt__os_no_huge_pages(void *p, size_t size)
 	rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_NOHUGEPAGE);
 }
 
+void
+rt__os_huge_pages(void *p, size_t size)
+{
+	rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_HUGEPAGE);
+}
+
 int
 rt__os_guard(void *p, size_t size)
 {
@@ -69,6 +103,14 @@ rt__os_guard(void *p, size_t size)
 		rt__store_rlx(&rt__os.madvise_guard, false); /* an older kernel: do not ask again */
 	}
 	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_NONE);
+}
+
+void
+rt__os_unguard(void *p, size_t size)
+{
+	if (!rt__load_rlx(&rt__os.madvise_guard) ||
+	    rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_REMOVE) != 0)
+		rt__os_commit(p, size);
 }
 
 /* One advice for all of n ranges, in one call: how many the kernel has done. */

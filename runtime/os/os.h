@@ -111,11 +111,13 @@ size_t rt__os_readable_bytes(uintptr_t p, size_t max);
 /* Ends the process by the default action of the signal. */
 RT_NORETURN void rt__os_die_of_signal(int sig);
 
-/* ---- cgroup.c: how many CPUs the cgroup quota pays for ---- */
+/* ---- cgroup.c: what the cgroup lets the process have; see there who may call when ---- */
 
 /* ceil(quota / period) of the tightest CPU limit from this process's cgroup up to the root of its
  * mount; 0 when there is none or it cannot be read. */
 int rt__cgroup_cpus(void);
+/* The tightest limit of memory in bytes, likewise. */
+size_t rt__cgroup_memory(void);
 
 /* The pure parts. */
 struct rt__cgroup {
@@ -124,11 +126,14 @@ struct rt__cgroup {
 	char dir[4096]; /* the process's directory below it */
 };
 /* From the texts of /proc/self/cgroup and /proc/self/mountinfo. */
-bool rt__cgroup_find(const char *cgroup, const char *mountinfo, struct rt__cgroup *ret);
+bool rt__cgroup_find(const char *cgroup, const char *mountinfo, const char *controller,
+		     struct rt__cgroup *ret);
 /* cpu.max of version 2 ("200000 100000", "max 100000"): CPUs, 0 without a limit or if malformed. */
 int rt__cgroup_parse_max(const char *text);
 /* cpu.cfs_quota_us (-1: no limit) and cpu.cfs_period_us of version 1, likewise. */
 int rt__cgroup_parse_quota(const char *quota, const char *period);
+/* memory.max, or memory.limit_in_bytes of version 1; 0 without a limit or if malformed. */
+size_t rt__cgroup_parse_bytes(const char *text);
 
 /* ---- clock.c ---- */
 
@@ -152,17 +157,28 @@ void rt__futex_wake(uint32_t *addr, int count);
 /* Reserves zeroed memory, committed by touch and not counted against overcommit where the kernel
  * allows. The address is a multiple of a page. Returns NULL when there is none. */
 void *rt__os_reserve(size_t size);
-/* The same for one large stack: the kernel keeps a gap of 1 MiB below it free of other mappings
- * (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
+/* Addresses without access, which count against no limit but that of addresses. */
+void *rt__os_reserve_none(size_t size);
+/* Makes whole pages of such a range usable: false if the kernel refuses. */
+bool rt__os_commit(void *p, size_t size);
+/* Moves the pages of one such range to another one of the same size, and leaves zeros behind: false
+ * if the kernel cannot, and nothing has changed. */
+bool rt__os_move(void *from, void *to, size_t size);
+/* As rt__os_reserve, for one large stack: the kernel keeps a gap of 1 MiB below it free of other
+ * mappings (MAP_GROWSDOWN), which is a guard that costs nothing to install. */
 void *rt__os_reserve_stack(size_t size);
 /* RLIMIT_AS or RLIMIT_STACK in bytes, SIZE_MAX without one. */
 size_t rt__os_address_limit(void);
 size_t rt__os_stack_limit(void);
 /* Keeps transparent huge pages off a range: one touched page must cost one page. */
 void rt__os_no_huge_pages(void *p, size_t size);
+/* Asks for huge pages in a range. */
+void rt__os_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
  * mprotect where the kernel has not got it: then -ENOMEM means too many mappings. */
 int rt__os_guard(void *p, size_t size);
+/* Makes them usable again. */
+void rt__os_unguard(void *p, size_t size);
 /* What the calls below take many of: the kernel's struct iovec. */
 struct rt__range {
 	void *p;

@@ -19,6 +19,7 @@
 #include "base/base.h"
 
 struct rt__arena;
+struct rt__cache;
 struct rt__m;
 struct rt__p;
 struct rt__timer;
@@ -111,12 +112,16 @@ struct rt__gdeque {
 };
 
 struct rt__m {
-	struct rt__m *self; /* (!) at offset 0: what %gs:0 reads */
+	/* (!) At offset 0: what %gs:0 reads. A foreign thread's %gs may lead to a head of its own
+	 * (rt__foreign_head), whose self is rt__m_foreign all the same. */
+	struct rt__m *self;
 	struct rt__g *curg; /* (!) running goroutine, or NULL */
 	uintptr_t g0_sp;    /* (!) where the scheduler's frames start on g0 */
 	void *tp_now;       /* (!) the thread pointer as it is set now */
 	/* (!) (m) Where the frames of the program's innermost signal handler start; 0: in none. */
 	uintptr_t handler_sp;
+	/* (!) (m) What it allocates from: its P's, or an empty one (mem/here.c). */
+	struct rt__cache *cache;
 
 	void *tp;             /* (c) thread pointer of the OS thread itself */
 	struct rt__p *p;      /* attached P, or NULL */
@@ -137,11 +142,22 @@ struct rt__m {
 	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
 	void *signal_stack;       /* (c) for handlers */
 	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
+	bool in_heap;             /* (m) it is asking the heap's shared part for memory */
 	uint32_t critical;        /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
 	bool own_mask;            /* (m) ... which are not the process's */
 	uint32_t locks_held;      /* (m) by rank; in builds with assertions */
 	uint32_t urg_pending;     /* (a) a preemption signal is under way to this M */
 	struct rt__timer *firing; /* (a) the timer whose function it runs, see sched/timer_heap.c */
+};
+
+/* What %gs leads to on a foreign thread that has a cache: so much of an M as is read that way. */
+struct rt__foreign_head {
+	struct rt__m *self; /* rt__m_foreign */
+	struct rt__g *curg; /* NULL */
+	uintptr_t g0_sp;
+	void *tp_now;
+	uintptr_t handler_sp; /* 0 */
+	struct rt__cache *cache;
 };
 
 /* P status, with the numbers that Go had until 1.25. */
@@ -199,6 +215,7 @@ struct rt__p {
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */
+	struct rt__cache *cache; /* (p) blocks for malloc, see mem/here.c */
 	int32_t nfree;           /* (p) writes, (a) reads */
 	uint64_t goid, goid_end; /* (p) batch of goroutine ids */
 	int64_t urgent_when;     /* (S) when it was last preempted early */
@@ -219,6 +236,12 @@ static inline struct rt__m *
 rt__getm(void)
 {
 	return rt__getm_raw();
+}
+
+static inline struct rt__cache *
+rt__getm_cache(void)
+{
+	return rt__getm_cache_raw();
 }
 
 /* Whether the caller runs on the stack of mp's goroutine: not on g0, a signal's or another one. */

@@ -10,6 +10,8 @@
  */
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
+
 void
 rt__fork_prepare(void)
 {
@@ -23,7 +25,7 @@ rt__fork_parent(void)
 }
 
 static void
-reset_p(struct rt__p *pp)
+reset_p(struct rt__p *pp, const struct rt__p *own)
 {
 	pp->m = NULL;
 	pp->link = NULL;
@@ -33,6 +35,8 @@ reset_p(struct rt__p *pp)
 	pp->runq.next = NULL;
 	pp->nfree = 0;
 	rt__timers_init(&pp->timers);
+	if (pp != own)
+		rt__cache_lose(pp->cache);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 }
 
@@ -40,7 +44,7 @@ static void
 reset_ps(struct rt__p *own)
 {
 	for (int32_t i = 0; i < rt__sched.ps->n; i++) {
-		reset_p(rt__sched.ps->p[i]);
+		reset_p(rt__sched.ps->p[i], own);
 		if (rt__sched.ps->p[i] != own)
 			rt__pidle_put(rt__sched.ps->p[i]);
 	}
@@ -91,6 +95,7 @@ rt__fork_child(void)
 	rt__interrupt_forget();
 	reset_ms(mp);
 	reset_ps(own);
+	rt__caches_lose_others();
 	rt__allg_lose_others(mp ? mp->curg : NULL);
 	if (own) {
 		own->m = mp;

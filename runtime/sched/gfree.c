@@ -21,6 +21,7 @@
 
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
 #include "stack/stack.h"
 
 #define LOCAL_KEEP (RT_FREE_GS / 2)
@@ -253,8 +254,10 @@ purge(struct rt__p *pp)
 {
 	if (pp->nfree > 0)
 		rt__gfpurge(pp);
+	rt__cache_flush(pp->cache);
 }
 
+/* Of what they keep, for malloc too. */
 static void
 purge_idle_ps(void)
 {
@@ -310,6 +313,7 @@ rt_free_os_memory(void)
 {
 	rt__hooks.pools_free();
 	rt__for_each_p(purge, "rt_free_os_memory");
+	rt__scavenge_all();
 	for (int c = 0; c < RT_STACK_CLASSES; c++)
 		while (release_batch(c, INT32_MAX))
 			;

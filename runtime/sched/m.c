@@ -118,6 +118,7 @@ rt__mcommoninit(struct rt__m *mp)
 {
 	uint64_t seed;
 
+	mp->cache = &rt__cache_none;
 	rt__lock(&rt__sched.lock);
 	mp->self = mp;
 	mp->id = rt__sched.mnext_id++;

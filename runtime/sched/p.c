@@ -26,6 +26,7 @@ rt__acquirep(struct rt__p *pp)
 	if (mp->p || pp->m)
 		rt__throw("acquirep: already in use");
 	mp->p = pp;
+	mp->cache = pp->cache;
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
@@ -47,6 +48,7 @@ rt__releasep(void)
 	if (!pp || pp->m != mp)
 		rt__throw("releasep: invalid p state");
 	mp->p = NULL;
+	mp->cache = &rt__cache_none;
 	pp->m = NULL;
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 	return pp;
@@ -124,20 +126,22 @@ rt__pidle_get_for_work(void)
 /* ---- procresize ---- */
 
 /* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
- * calls, an mcache) is set up here. */
+ * calls) is set up here. */
 static void
 p_init(struct rt__p *pp, int32_t id)
 {
 	pp->id = id;
 	pp->preempt = false;
+	if (!pp->cache)
+		pp->cache = &rt__cache_none;
 	if (!pp->timers.heap)
 		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }
 
 /* A P that goes: its goroutines to the head of the global queue, in order; its free Gs to the
- * global list; its timers to the caller. The struct stays, since an M without a P may still look at
- * it. */
+ * global list, and its free blocks to central; its timers to the caller. The struct stays, since an
+ * M without a P may still look at it. */
 static void
 p_destroy(struct rt__p *pp)
 {
@@ -153,6 +157,7 @@ p_destroy(struct rt__p *pp)
 		q->next = NULL;
 	}
 	rt__gfpurge(pp);
+	rt__cache_flush(pp->cache);
 	rt__timers_move(&rt__getm()->p->timers, &pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_DEAD);
 }
@@ -215,6 +220,7 @@ choose_own_p(int32_t n)
 	if (mp->p) {
 		mp->p->m = NULL;
 		mp->p = NULL;
+		mp->cache = &rt__cache_none;
 	}
 	rt__sched.all_ps[0]->m = NULL;
 	rt__acquirep(rt__sched.all_ps[0]);

@@ -28,6 +28,8 @@
  */
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
+
 /* Takes pp out of a system call for somebody else: true if the caller has it now. */
 bool
 rt__retake_syscall(struct rt__p *pp, enum rt__p_status to)
@@ -77,6 +79,7 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 		rt__sysmon_kick_if_slow();
 	}
 	mp->p = NULL;
+	mp->cache = &rt__cache_none;
 	pp->m = NULL;
 	rt__store_rel(&pp->status, (uint32_t)RT_P_SYSCALL); /* pairs with the acquire of any CAS */
 	/* Not ordered with the store: if it is missed, the stopper sees the status on its next
@@ -144,6 +147,7 @@ rt__exitsyscall(void)
 	rt__assert(!mp->p && !pp->m && gp->m == mp);
 	gp->sleepy = false;
 	mp->p = pp;
+	mp->cache = pp->cache;
 	pp->m = mp;
 	rt__store_rlx(&pp->syscall_tick, pp->syscall_tick + 1);
 	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNING);
@@ -163,6 +167,7 @@ rt__enter_handler(uintptr_t interrupted_sp)
 	struct rt__handler_frame f = {mp->handler_sp, NULL, NULL};
 
 	mp->handler_sp = rt__sp();
+	mp->cache = &rt__cache_none; /* it may have interrupted malloc */
 	/* Between two goroutines, the thread pointer is still that of the last one, which may run
 	 * elsewhere: its errno is not to be written here. */
 	if (!gp || interrupted_sp - gp->stack.lo >= gp->stack.hi - gp->stack.lo) {

@@ -16,7 +16,8 @@
  * - Signals that end main's sleep (interrupt.c).
  * - Threads that a tainted one may not make itself (m.c).
  * - RTDEBUG=schedtrace.
- * - Memory of goroutines that have ended and are not missed is given back, also while all sleep.
+ * - Memory of goroutines that have ended, and of the heap, that is not missed is given back, also
+ *   while all sleep.
  * - The clock by which goroutines know since when they wait, for tracebacks. Go asks for the time
  *   in each collection; here, who parks or enters a system call copies a word from a line that the
  *   scheduler reads anyway to one that it writes anyway. It is at most a round old; when all were
@@ -24,6 +25,8 @@
  *   any case). Before there is a sysmon it is 0, and nobody claims to know.
  */
 #include "sched/sched_priv.h"
+
+#include "mem/mem.h"
 
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 10000000
@@ -207,6 +210,7 @@ next_look(int64_t now)
 {
 	int64_t ns = sooner(rt__gfree_tick(now), rt__schedtrace_tick(now)), first;
 
+	ns = sooner(ns, rt__scavenge_tick(now));
 	if (rt__timers_first(&first) && first < RT_NEVER - AFTER_TIMERS_NS)
 		ns = sooner(ns, (first > now ? first - now : 0) + AFTER_TIMERS_NS);
 	return ns ? now + ns : 0;
@@ -298,6 +302,7 @@ rt__sysmon(void)
 		rt__clock_set(now);
 		trace = rt__schedtrace_tick(now);
 		rt__gfree_tick(now);
+		rt__scavenge_tick(now);
 		rt__timers_watch(now);
 		bool busy = watch_ps(now);
 		busy |= urgent_round(now);

@@ -7,28 +7,59 @@
 #include "os/os.h"
 #include "sync/sync.h"
 
-static struct rt__lock *locks[RT_RANKS];
+static struct ranked {
+	struct rt__lock *first;
+	int n;
+	size_t stride;
+} locks[RT_RANKS];
+
+void
+rt__lock_rank_many(struct rt__lock *first, int n, size_t stride, enum rt__lock_rank rank)
+{
+	locks[rank] = (struct ranked){first, n, stride};
+}
 
 void
 rt__lock_rank(struct rt__lock *l, enum rt__lock_rank rank)
 {
-	locks[rank] = l;
+	rt__lock_rank_many(l, 1, 0, rank);
 }
 
+static struct rt__lock *
+lock_at(int rank, int i)
+{
+	return (struct rt__lock *)((char *)locks[rank].first + (size_t)i * locks[rank].stride);
+}
+
+/* Of several of one rank, the first stands for all where ranks are checked. */
 void
 rt__lock_all(void)
 {
-	for (int i = 0; i < RT_RANKS; i++)
-		if (locks[i])
-			rt__lock(locks[i]);
+	for (int rank = 0; rank < RT_RANKS; rank++) {
+		for (int i = 0; i < locks[rank].n; i++) {
+			struct rt__lock *l = lock_at(rank, i);
+
+			if (i == 0)
+				rt__lock(l);
+			else if (!rt__cas_acq(&l->state, 0u, 1u))
+				rt__lock_slow(l);
+		}
+	}
 }
 
 void
 rt__unlock_all(void)
 {
-	for (int i = RT_RANKS - 1; i >= 0; i--)
-		if (locks[i])
-			rt__unlock(locks[i]);
+	for (int rank = RT_RANKS - 1; rank >= 0; rank--) {
+		for (int i = locks[rank].n - 1; i >= 0; i--) {
+			struct rt__lock *l = lock_at(rank, i);
+
+			if (i == 0)
+				rt__unlock(l);
+			else if (rt__xchg_rel(&l->state, 0u) == 2)
+				rt__unlock_slow(l);
+		}
+	}
 }
 
 #ifdef RT_LOCK_RANKS
@@ -36,7 +67,9 @@ static const char *const names[RT_RANKS] = {
 	[RT_RANK_CONTEXTS] = "contexts", [RT_RANK_SCHED] = "sched",
 	[RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
 	[RT_RANK_STACK] = "stack",       [RT_RANK_STACKUSE] = "stackuse",
-	[RT_RANK_TABLES] = "tables",     [RT_RANK_ACTION] = "action",
+	[RT_RANK_CACHES] = "caches",     [RT_RANK_CENTRAL] = "central",
+	[RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
+	[RT_RANK_ACTION] = "action",
 };
 
 /* -1 for a lock inside of a user's object, of which there is no order, and for foreign threads,
@@ -46,9 +79,10 @@ rank_of(const struct rt__lock *l)
 {
 	if (rt__getm() == &rt__m_foreign)
 		return -1;
-	for (int i = 0; i < RT_RANKS; i++)
-		if (locks[i] == l)
-			return i;
+	for (int rank = 0; rank < RT_RANKS; rank++)
+		for (int i = 0; i < locks[rank].n; i++)
+			if (lock_at(rank, i) == l)
+				return rank;
 	return -1;
 }
 

@@ -21,6 +21,9 @@ enum rt__lock_rank {
 	RT_RANK_ALLG,     /* the list of all Gs */
 	RT_RANK_STACK,    /* arenas of stacks */
 	RT_RANK_STACKUSE, /* how deep goroutines have gone */
+	RT_RANK_CACHES,   /* the list of foreign threads' caches */
+	RT_RANK_CENTRAL,  /* those of size classes: at most one of them */
+	RT_RANK_HEAP,     /* units of the heap */
 	RT_RANK_TABLES,   /* memory of the runtime's tables */
 	RT_RANK_ACTION,   /* the program's action for the runtime's own signal */
 	RT_RANKS
@@ -28,6 +31,8 @@ enum rt__lock_rank {
 
 /* Gives a static lock its rank; before its first use. */
 void rt__lock_rank(struct rt__lock *l, enum rt__lock_rank rank);
+/* n locks of one rank, `stride` bytes apart, of which a thread may hold one. */
+void rt__lock_rank_many(struct rt__lock *first, int n, size_t stride, enum rt__lock_rank rank);
 /* Around fork: all that have a rank. */
 void rt__lock_all(void);
 void rt__unlock_all(void);

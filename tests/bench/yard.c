@@ -26,6 +26,11 @@ static const struct bench benches[] = {
 	{"preemptio", 1, preemptio, "one of N ticks of a 5 ms timerfd beside K hogs"},
 	{"sysread", 1, sysread, "one read(2) of a byte from /dev/zero"},
 	{"pipeblk", 1, pipeblk, "one round trip of a byte over two blocking pipes"},
+	{"malloc_rand", 1, malloc_rand, "one free and malloc of 16 to 512 bytes, on each P"},
+	{"malloc_small", 1, malloc_small, "the same of 32 bytes"},
+	{"malloc_large", 1, malloc_large, "the same of 8 to 256 KiB"},
+	{"malloc_lifo", 1, malloc_lifo, "the same of 64 bytes, freed in reverse order"},
+	{"malloc_xfree", 1, malloc_xfree, "one block that another goroutine frees"},
 	{0},
 };
 

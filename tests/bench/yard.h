@@ -34,4 +34,11 @@ void pipeblk(long n, int k);
 void timers(long n, int k);
 void timeouts(long n, int k);
 
+/* ---- memory.c ---- */
+void malloc_rand(long n, int k);
+void malloc_small(long n, int k);
+void malloc_large(long n, int k);
+void malloc_lifo(long n, int k);
+void malloc_xfree(long n, int k);
+
 #endif

@@ -11,7 +11,9 @@ import subprocess
 import sys
 
 REPLACED = {  # libc's names; the file that defines each says why
-    "malloc", "realloc", "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
+    "malloc", "calloc", "realloc", "free", "aligned_alloc", "malloc_usable_size", "free_sized",
+    "free_aligned_sized", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free",
+    "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
     "pthread_exit", "thrd_exit", "pthread_kill",
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",

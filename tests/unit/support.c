@@ -18,6 +18,12 @@ const struct rt_init_record rt__init_table[1], rt__init_table_end[1];
 /* mem/malloc.c would replace the host's malloc. */
 struct rt__malloc_count rt__malloc_count;
 
+void
+rt__mem_set_limit(size_t bytes)
+{
+	(void)bytes;
+}
+
 /* sched/crash.c; test_settings.c looks at it. */
 enum rt__traceback support_traceback = RT_TRACEBACK_SINGLE;
 

@@ -22,7 +22,7 @@ expect_found(const char *cgroup, const char *mountinfo, int version, const char 
 	     const char *root)
 {
 	memset(&g, 0x55, sizeof g);
-	cr_assert(rt__cgroup_find(cgroup, mountinfo, &g), "%s", dir);
+	cr_assert(rt__cgroup_find(cgroup, mountinfo, "cpu", &g), "%s", dir);
 	cr_expect_eq(g.version, version);
 	cr_expect_str_eq(g.dir, dir);
 	cr_expect_eq(g.root, strlen(root));
@@ -31,7 +31,7 @@ expect_found(const char *cgroup, const char *mountinfo, int version, const char 
 static void
 expect_none(const char *cgroup, const char *mountinfo)
 {
-	cr_expect_not(rt__cgroup_find(cgroup, mountinfo, &g), "%s", cgroup);
+	cr_expect_not(rt__cgroup_find(cgroup, mountinfo, "cpu", &g), "%s", cgroup);
 }
 
 Test(cgroup, version_2)
@@ -145,10 +145,12 @@ Test(cgroup, missing_or_malformed_lines)
 /* Garbage behind a backslash must not be undefined behaviour. */
 Test(cgroup, malformed_escapes)
 {
-	cr_expect(rt__cgroup_find("0::/x\n", "30 23 0:26 / /a\\!!!b rw - cgroup2 c rw\n", &g));
-	cr_expect(rt__cgroup_find("0::/x\n", "30 23 0:26 / /a\\zzzb rw - cgroup2 c rw\n", &g));
+	cr_expect(
+		rt__cgroup_find("0::/x\n", "30 23 0:26 / /a\\!!!b rw - cgroup2 c rw\n", "cpu", &g));
+	cr_expect(
+		rt__cgroup_find("0::/x\n", "30 23 0:26 / /a\\zzzb rw - cgroup2 c rw\n", "cpu", &g));
 	cr_expect(rt__cgroup_find("0::/x\n", "30 23 0:26 / /a\\\xff\xff\xff rw - cgroup2 c rw\n",
-				  &g));
+				  "cpu", &g));
 }
 
 Test(cgroup, paths_that_are_too_long)
@@ -161,7 +163,7 @@ Test(cgroup, paths_that_are_too_long)
 	memset(text, 'a', sizeof text - 1);
 	memcpy(text, "0::/", 4);
 	text[3 + room - 3] = 0;
-	cr_expect(rt__cgroup_find(text, mount, &g));
+	cr_expect(rt__cgroup_find(text, mount, "cpu", &g));
 	cr_expect_eq(strlen(g.dir), room);
 	text[3 + room - 3] = 'a';
 	text[3 + room - 2] = 0;
@@ -233,4 +235,17 @@ Test(cgroup, of_this_process)
 	int cpus = rt__cgroup_cpus();
 
 	cr_expect_geq(cpus, 0);
+}
+
+Test(cgroup, memory_limits)
+{
+	cr_assert_eq(rt__cgroup_parse_bytes("max\n"), 0);
+	cr_assert_eq(rt__cgroup_parse_bytes("536870912\n"), 512ul << 20);
+	cr_assert_eq(rt__cgroup_parse_bytes("9223372036854771712\n"), 0);
+	cr_assert_eq(rt__cgroup_parse_bytes("99999999999999999999999\n"), 0);
+	cr_assert_eq(rt__cgroup_parse_bytes(""), 0);
+	cr_assert(rt__cgroup_find(
+		"5:memory:/a\n4:cpu,cpuacct:/b\n",
+		"30 24 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", "memory", &g));
+	cr_assert_str_eq(g.dir, "/sys/fs/cgroup/memory/a");
 }

@@ -80,3 +80,17 @@ Test(traceback, secure)
 	cr_expect_eq(traceback_of("RTTRACEBACK=crash", true), RT_TRACEBACK_NONE);
 	cr_expect_eq(traceback_of("OTHER=1", true), RT_TRACEBACK_NONE);
 }
+
+Test(parse_limit, good_and_bad)
+{
+	cr_expect_eq(rt__parse_limit("1000"), 1000u);
+	cr_expect_eq(rt__parse_limit("1000B"), 1000u);
+	cr_expect_eq(rt__parse_limit("100MiB"), 100ul << 20);
+	cr_expect_eq(rt__parse_limit("3G"), 3ul << 30);
+	cr_expect_eq(rt__parse_limit("2TiB"), 2ul << 40);
+	cr_expect_eq(rt__parse_limit("off"), SIZE_MAX);
+	for (const char *const *bad = (const char *const[]){"", "MiB", "-1", "1MB", "1Mi", "1 M",
+							    "99999999999T", "1MiBx", NULL};
+	     *bad; bad++)
+		cr_expect_eq(rt__parse_limit(*bad), 0, "%s", *bad);
+}

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mem/mem.h"
+#include "mem/heap.h"
 #include "os/os.h"
 #include "sched/sched_priv.h"
 
@@ -36,7 +36,7 @@ new_heap(void)
 	cr_assert(ts);
 	if (rt__os.page_size == 0) {
 		rt__os.page_size = 4096;
-		rt__mallocinit();
+		rt__persistent_init();
 	}
 	rt__timers_init(ts);
 	return ts;

@@ -10,7 +10,7 @@
 
 #include <rt/rt.h>
 
-#include "mem/mem.h"
+#include "mem/heap.h"
 #include "os/os.h"
 #include "usync_threads.h"
 
@@ -261,7 +261,7 @@ use_pool(unsigned seed)
 Test(pool, has_one_owner_for_each, .timeout = 60)
 {
 	rt__os.page_size = 4096;
-	rt__mallocinit();
+	rt__persistent_init();
 	pool = (rt_pool)RT_POOL_INIT(NULL, free);
 	run_all(use_pool, use_pool);
 	rt_pool_drain(&pool);

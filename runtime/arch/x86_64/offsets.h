@@ -12,6 +12,7 @@
 #define RT_M_G0_SP 16
 #define RT_M_TP_NOW 24
 #define RT_M_HANDLER_SP 32
+#define RT_M_CACHE 40
 
 /* What rt__mcall leaves below the frame of a parked goroutine: DWARF numbers of registers and their
  * offsets from g->sp; the frame starts RT_SAVED_SIZE above it. For sched/layout.c. */

@@ -77,6 +77,16 @@ rt__getm_raw(void)
 	return m;
 }
 
+/* The M's cache, in one load: malloc is in a hurry. */
+static inline void *
+rt__getm_cache_raw(void)
+{
+	void *cache;
+
+	__asm__ volatile("movq %%gs:%c1, %0" : "=r"(cache) : "i"(RT_M_CACHE));
+	return cache;
+}
+
 static inline void
 rt__setm_raw(void *m)
 {

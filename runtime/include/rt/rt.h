@@ -206,12 +206,29 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 
 /*
  * Gives memory that is kept for reuse back to the kernel at once, as Go's debug.FreeOSMemory: the
- * stacks of all goroutines that have ended, but for the last one on each thread, and what pools
- * have cached. It waits until each that runs right now can be stopped for a moment, for those in
- * libc until that call is over, so do not call it casually. What nobody needs for a second or two
- * goes by itself.
+ * stacks of all goroutines that have ended, but for the last one on each thread; what pools have
+ * cached; and the free memory of malloc, but for what threads of the program's own keep at hand.
+ * It waits until each that runs right now can be stopped for a moment, for those in libc until that
+ * call is over, so do not call it casually. What nobody needs for a second or two goes by itself.
  */
 void rt_free_os_memory(void);
+
+/*
+ * What malloc has. Reading it looks at every block: it is for reports, not for loops.
+ */
+typedef struct rt_mem_stats {
+	size_t reserved;  /* bytes of addresses for the heap */
+	size_t committed; /* of those, usable: the heap has been so large */
+	size_t in_use;    /* of those, with blocks of the program or in parts with some */
+	size_t idle;      /* free, and not given back to the kernel yet */
+	size_t released;  /* given back so far, again and again */
+	size_t blocks;    /* the program's, */
+	size_t bytes;     /* ... with room for so many */
+	size_t cached;    /* bytes of free blocks at hand on some thread */
+	size_t limit;     /* $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none, or not known yet */
+} rt_mem_stats;
+
+void rt_read_mem_stats(rt_mem_stats *ret);
 
 /*
  * Ties the calling goroutine to the thread that it runs on, as Go's runtime.LockOSThread: no other

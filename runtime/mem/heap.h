@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The heap's insides.
+ *
+ *	unit	64 KiB of the heap; what spans are made of
+ *	chunk	32 units, 2 MiB, aligned: a huge page
+ *	span	one or more units in a row: blocks of one size, or one block
+ *	cache	what a P, or a foreign thread, allocates from and frees to without a lock
+ *	central	one for each size class: spans with free blocks, batches between caches
+ *
+ * The heap is one range of addresses, reserved once and committed from its low end; a table below
+ * it, which grows downwards, has an entry for each unit. So any address leads to its span, block
+ *and state in constant time, without a lock: rt__mem_find.
+ *
+ * Nothing is ever written into a block that is not in use: lists are arrays of addresses, and the
+ * state of each block is a byte outside of it. Freed memory keeps nobody's pointers to damage, and
+ * a collector that watches pages for writes sees the program's only.
+ */
+#ifndef RT_MEM_HEAP_H
+#define RT_MEM_HEAP_H
+
+#include "mem/sizeclass.h"
+#include "os/os.h"
+#include "sync/sync.h"
+
+#define RT_CHUNK_UNITS 32u
+#define RT_CHUNK (RT_CHUNK_UNITS * RT_UNIT)
+#define RT_NO_UNIT UINT32_MAX
+#define RT_HEAP_MAX (1ul << 40) /* bytes of addresses that are reserved at most */
+
+/*
+ * The state of a block. Only who has the block writes it: the program's malloc and free, by way of
+ * the cache that it is in; or who holds its central's lock, while it is free or goes to or from
+ * there. So plain byte stores do, and two threads that free one block at the same time are the
+ * one case of a double free that may go unnoticed.
+ */
+enum rt__block_state {
+	RT_BLOCK_FREE,   /* its span has it */
+	RT_BLOCK_USED,   /* the program has it */
+	RT_BLOCK_CACHED, /* a cache has it, or central in a batch */
+	RT_BLOCK_ZERO,   /* ... and it is known to be all zeros */
+};
+
+/* A block and where its state is: what goes between spans and caches. */
+struct rt__block {
+	void *p;
+	uint8_t *state;
+};
+
+/* What is known of a unit: of the first one of a span, all; of its others, where that is. */
+struct rt__span {
+	uint8_t *state; /* of each block */
+	uint32_t magic; /* rt__magic of the block size; 0: no span begins here */
+	uint8_t class;
+	uint8_t back;        /* units to the first one of the span, or of the huge one's chunk */
+	uint16_t nblocks;    /* of the rest, (L): the class's central.lock */
+	uint16_t carved;     /* blocks from here on have never been used */
+	uint16_t nfree;      /* below carved, in state RT_BLOCK_FREE */
+	uint16_t low;        /* below it, none is free */
+	bool zeroed;         /* what is not carved is all zeros */
+	bool listed;         /* on the list of spans with free blocks */
+	uint32_t next, prev; /* there: unit numbers + 1 */
+	uint32_t pages;      /* of a large or huge block: usable, of 4 KiB */
+	uint16_t owner;      /* the cache that takes from it, see central.c */
+	uint16_t unused;
+	uint8_t own_state[24];
+};
+_Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
+
+struct rt__chunk {
+	uint32_t free; /* units that are in no span */
+	uint32_t zero; /* of those: without memory, and all zeros */
+	uint32_t cold; /* of the others: free since the scavenger's last period began */
+	uint32_t due;  /* ... for all of one: their memory is to go */
+	uint32_t huge; /* of a huge block: its first chunk + 1 */
+};
+
+struct rt__heap {
+	uintptr_t base;         /* (c) a multiple of RT_CHUNK */
+	size_t size;            /* (a) committed bytes; only grows */
+	struct rt__span *spans; /* (c) of unit 0; those of others lie below it */
+	uintptr_t spans_at_0;   /* (c) where the entry of address 0 would be */
+
+	/* The rest is for who holds the lock. */
+	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
+	uint32_t nchunks, max_chunks; /* committed, reserved; (a) reads of nchunks */
+	uint32_t step;                /* chunks to commit next time */
+	uint32_t huge_from;           /* chunks from here on are of huge pages, if there are any */
+	uint32_t table_cap;           /* chunks that the next two have room for */
+	struct rt__chunk *chunks;     /* (a) for rt__mem_find */
+	uint8_t *longest;             /* of each chunk: the most free units in a row */
+	uint32_t hint[RT_CHUNK_UNITS + 1]; /* [n]: no chunk before has n free units in a row */
+	size_t used, dirty;                /* units in spans; units that are free and have memory */
+	size_t released;                   /* bytes given back, ever */
+	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
+	bool limit_known;
+};
+extern struct rt__heap rt__heap;
+
+static inline uintptr_t
+rt__unit_address(uint32_t unit)
+{
+	return rt__heap.base + ((uintptr_t)unit << RT_UNIT_SHIFT);
+}
+
+static inline uint32_t
+rt__span_unit(const struct rt__span *sp)
+{
+	return (uint32_t)(rt__heap.spans - sp);
+}
+
+static inline struct rt__span *
+rt__span_at(uint32_t unit)
+{
+	return rt__heap.spans - unit;
+}
+
+/* The entry of the unit that an address of the heap lies in. */
+static inline struct rt__span *
+rt__unit_of(const void *p)
+{
+	return (struct rt__span *)(rt__heap.spans_at_0 -
+				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
+}
+
+/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+static inline struct rt__span *
+rt__span_in_use(const void *p, uint8_t **state)
+{
+	uintptr_t offset = (uintptr_t)p - rt__heap.base;
+
+	if (rt__unlikely(offset >= rt__load_rlx(&rt__heap.size)))
+		return NULL;
+	struct rt__span *sp = rt__heap.spans - (offset >> RT_UNIT_SHIFT);
+	uint32_t magic = rt__load_rlx(&sp->magic);
+	uint64_t at = (offset & (RT_UNIT - 1)) * magic;
+	if (rt__unlikely((uint32_t)at >= magic))
+		return NULL;
+	*state = sp->state + (at >> 32);
+	return rt__likely(rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
+}
+
+/* ---- persistent.c ---- */
+
+void rt__persistent_init(void);
+/* rt__persistent_alloc, but NULL without memory. */
+void *rt__persistent_try(size_t size, size_t align);
+
+/* ---- pages.c: units and chunks, from the kernel and back ---- */
+
+void rt__heap_init(void);
+/* For tests: with that many chunks of address space at most. */
+void rt__heap_reserve(uint32_t max_chunks);
+
+/* With heap.lock: n units in a row, at most RT_CHUNK_UNITS and in one chunk; or n whole chunks, by
+ * their first unit. RT_NO_UNIT: there is no memory. *zero: whether they are all zeros. */
+uint32_t rt__units_alloc(uint32_t n, bool *zero);
+uint32_t rt__chunks_alloc(uint32_t n, bool *zero);
+void rt__units_free(uint32_t unit, uint32_t n);
+/* zero: their memory is gone. */
+void rt__chunks_free(uint32_t unit, uint32_t n, bool zero);
+/* Takes the n units from `unit` on, or n chunks, if they are all free. */
+bool rt__units_claim(uint32_t unit, uint32_t n);
+bool rt__chunks_claim(uint32_t unit, uint32_t n);
+/* A period of the scavenger's: units that were free throughout the last one are due. */
+void rt__units_age(void);
+/* Gives memory of free units back to the kernel, of about so many: those that are due, or any. How
+ * many it was. */
+size_t rt__units_release(size_t max, bool any);
+
+/* ---- scavenge.c, with heap.lock ---- */
+
+/* When the heap grows: what the cgroup allows, if nobody has asked yet. */
+void rt__limit_find(void);
+/* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
+void rt__limit_keep(size_t units);
+
+/* ---- span.c ---- */
+
+/* Makes units the span of one block: large or huge. */
+void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages);
+void rt__span_unmake(struct rt__span *sp, uint32_t units);
+/* A span of small blocks; NULL without memory. */
+struct rt__span *rt__span_new(unsigned class);
+void rt__span_delete(struct rt__span *sp);
+/* Takes up to n free blocks, in ascending order. */
+uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
+void rt__span_give(struct rt__span *sp, struct rt__block b);
+
+/* ---- central.c ---- */
+
+void rt__central_init(void);
+/* Up to n blocks of a class, the lowest last: how many. */
+void rt__central_trim(bool all); /* of what stocks have not needed, or of all they have */
+uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner);
+void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
+
+/* ---- cache.c ---- */
+
+/* A stack of free blocks, which grows up; below the first is one at NULL, which tells that it is
+ * empty. */
+struct rt__bin {
+	struct rt__block *top;  /* the topmost, or the one at NULL */
+	struct rt__block *hi;   /* where that is when the stack is full */
+	struct rt__block *lo;   /* the one at NULL */
+	struct rt__block *more; /* a larger place for it, if it turns out to be busy */
+};
+
+struct rt__cache {
+	struct rt__bin bins[RT_CLASS_END]; /* large and huge: always full */
+	/* Of a foreign thread's: */
+	struct rt__foreign_head head;
+	struct rt__cache *next;
+	bool in_use;
+
+	uint16_t id; /* of any: from 1 on; several may have the same */
+};
+
+static inline bool
+rt__bin_full(const struct rt__bin *b)
+{
+	return b->top == b->hi;
+}
+
+/* The block on top, which is the caller's now; NULL if there is none. */
+static inline void *
+rt__bin_pop(struct rt__bin *b)
+{
+	struct rt__block *top = b->top;
+	void *p = top->p;
+
+	if (rt__unlikely(!p))
+		return NULL;
+	b->top = top - 1;
+	rt__store_rlx(top->state, (uint8_t)RT_BLOCK_USED);
+	return p;
+}
+
+/* The same for who wants to know whether it is all zeros. */
+static inline void *
+rt__bin_pop_zero(struct rt__bin *b, bool *zero)
+{
+	*zero = b->top->p && rt__load_rlx(b->top->state) == RT_BLOCK_ZERO;
+	return rt__bin_pop(b);
+}
+
+static inline void
+rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
+{
+	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
+	*++b->top = (struct rt__block){p, state};
+}
+
+/* What all have that have none: it is empty, and full. */
+extern struct rt__cache rt__cache_none;
+
+struct rt__cache *rt__cache_new(void); /* NULL without memory */
+/* Fetches blocks of a class, of which there are none: false without memory. */
+bool rt__cache_refill(struct rt__cache *c, unsigned class);
+/* Makes room in a bin that is full. */
+void rt__cache_spill(struct rt__cache *c, unsigned class);
+/* ---- here.c ---- */
+
+void rt__caches_trim(void); /* of foreign threads that have ended */
+/* Whose cache the caller allocates from; perhaps rt__cache_none. */
+struct rt__cache *rt__cache_here(void);
+/* Before and after central is asked; false: the caller is a handler that has interrupted that. */
+bool rt__heap_enter(void);
+void rt__heap_leave(void);
+
+/* ---- large.c: blocks of more than RT_MEDIUM_MAX ---- */
+
+void *rt__large_alloc(size_t size, size_t align, bool *zero);
+void rt__large_free(struct rt__span *sp);
+/* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
+void *rt__large_realloc(struct rt__span *sp, size_t size);
+
+/* ---- report.c ---- */
+
+/* p, handed to `what`, is no block in use: says why, and ends the program. Or it is, but has not
+ * got so many bytes. */
+RT_NORETURN void rt__bad_pointer(const char *what, const void *p);
+RT_NORETURN void rt__bad_size(const void *p, size_t size);
+/* The heap's own tables contradict each other at p. */
+RT_NORETURN void rt__heap_corrupt(const char *what, const void *p);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks of more than RT_MEDIUM_MAX bytes, each a span of its own. A large one is a run of units in
+ * a chunk. A huge one, of more than half a chunk, is whole chunks, with a guard page behind what
+ * was asked for: who overruns it, or follows a wild index, faults there.
+ *
+ * They grow in place where what lies behind is free. A huge one that cannot is moved by the kernel,
+ * its pages and not their contents, and leaves zeros behind.
+ *
+ * Who frees one takes heap.lock, and gives memory back at once when there is more of it free than
+ * in use: the scavenger may not run yet, or not soon enough.
+ */
+#include "mem/heap.h"
+
+#define LARGE_MAX (RT_CHUNK / 2)
+#define PAGE 4096ul        /* of rt__span.pages, whatever the machine's is */
+#define DIRTY_MAX (1024ul) /* units, 64 MiB */
+
+static size_t
+usable(const struct rt__span *sp)
+{
+	return sp->pages * PAGE;
+}
+
+static uint32_t
+units_for(size_t size)
+{
+	return (uint32_t)((size + RT_UNIT - 1) / RT_UNIT);
+}
+
+/* With room for the guard. */
+static uint32_t
+chunks_for(size_t size)
+{
+	return (uint32_t)((size + rt__os.page_size + RT_CHUNK - 1) / RT_CHUNK);
+}
+
+static uint32_t
+pages_for(size_t size)
+{
+	return (uint32_t)(RT_ALIGN_UP(size, rt__os.page_size) / PAGE);
+}
+
+static void *
+guard_of(const struct rt__span *sp)
+{
+	return (void *)(rt__unit_address(rt__span_unit(sp)) + usable(sp));
+}
+
+/* ---- with heap.lock ---- */
+
+static void
+set_huge(uint32_t unit, uint32_t from, uint32_t n, bool huge)
+{
+	uint32_t c = unit / RT_CHUNK_UNITS;
+
+	for (uint32_t i = from; i < n; i++)
+		rt__store_rlx(&rt__heap.chunks[c + i].huge, huge ? c + 1 : 0);
+}
+
+/* Whole chunks for a block of a larger alignment: those before and behind are given back. */
+static uint32_t
+alloc_aligned_chunks(uint32_t n, size_t align, bool *zero)
+{
+	uint32_t slack = align > RT_CHUNK ? (uint32_t)(align / RT_CHUNK) - 1 : 0;
+	uint32_t unit = rt__chunks_alloc(n + slack, zero);
+
+	if (unit == RT_NO_UNIT || slack == 0)
+		return unit;
+	uintptr_t at = rt__unit_address(unit);
+	uint32_t before = (uint32_t)((RT_ALIGN_UP(at, align) - at) / RT_CHUNK);
+	uint32_t first = unit + before * RT_CHUNK_UNITS;
+	rt__chunks_free(unit, before, *zero);
+	rt__chunks_free(first + n * RT_CHUNK_UNITS, slack - before, *zero);
+	return first;
+}
+
+static void
+trim(void)
+{
+	struct rt__heap *h = &rt__heap;
+	size_t keep = h->used > DIRTY_MAX ? h->used : DIRTY_MAX;
+
+	if (h->dirty > keep)
+		rt__units_release(h->dirty - keep / 2, true);
+}
+
+/* ---- alloc and free ---- */
+
+static void *
+alloc_large(size_t size, bool *zero)
+{
+	uint32_t n = units_for(size);
+
+	rt__lock(&rt__heap.lock);
+	uint32_t unit = rt__units_alloc(n, zero);
+	rt__unlock(&rt__heap.lock);
+	if (unit == RT_NO_UNIT)
+		return NULL;
+	rt__span_at(unit)->own_state[0] = RT_BLOCK_USED;
+	rt__span_make_single(unit, RT_CLASS_LARGE, n, n * (uint32_t)(RT_UNIT / PAGE));
+	return (void *)rt__unit_address(unit);
+}
+
+static void *
+alloc_huge(size_t size, size_t align, bool *zero)
+{
+	if (size > RT_HEAP_MAX - RT_CHUNK || align > RT_HEAP_MAX / 2)
+		return NULL;
+	uint32_t n = chunks_for(size);
+	rt__lock(&rt__heap.lock);
+	uint32_t unit = alloc_aligned_chunks(n, align, zero);
+	if (unit != RT_NO_UNIT)
+		set_huge(unit, 0, n, true);
+	rt__unlock(&rt__heap.lock);
+	if (unit == RT_NO_UNIT)
+		return NULL;
+	struct rt__span *sp = rt__span_at(unit);
+	sp->own_state[0] = RT_BLOCK_USED;
+	rt__span_make_single(unit, RT_CLASS_HUGE, 1, pages_for(size));
+	rt__os_guard(guard_of(sp), rt__os.page_size);
+	return (void *)rt__unit_address(unit);
+}
+
+void *
+rt__large_alloc(size_t size, size_t align, bool *zero)
+{
+	if (size <= LARGE_MAX && align <= RT_UNIT)
+		return alloc_large(size, zero);
+	return alloc_huge(size, align, zero);
+}
+
+void
+rt__large_free(struct rt__span *sp)
+{
+	uint32_t unit = rt__span_unit(sp);
+
+	rt__store_rlx(&sp->magic, 0u);
+	if (sp->class == RT_CLASS_HUGE)
+		rt__os_unguard(guard_of(sp), rt__os.page_size);
+	rt__lock(&rt__heap.lock);
+	if (sp->class == RT_CLASS_HUGE) {
+		uint32_t n = chunks_for(usable(sp));
+
+		set_huge(unit, 0, n, false);
+		rt__chunks_free(unit, n, false);
+	} else {
+		rt__units_free(unit, units_for(usable(sp)));
+	}
+	trim();
+	rt__unlock(&rt__heap.lock);
+}
+
+/* ---- realloc ---- */
+
+static bool
+resize_large(struct rt__span *sp, size_t size)
+{
+	uint32_t unit = rt__span_unit(sp), have = units_for(usable(sp)), n = units_for(size);
+
+	if (size > LARGE_MAX)
+		return false;
+	rt__lock(&rt__heap.lock);
+	bool done = n <= have || rt__units_claim(unit + have, n - have);
+	if (n < have)
+		rt__units_free(unit + n, have - n);
+	rt__unlock(&rt__heap.lock);
+	if (!done)
+		return false;
+	for (uint32_t i = have; i < n; i++)
+		rt__span_at(unit + i)->back = (uint8_t)i;
+	sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
+	return true;
+}
+
+static bool
+resize_huge(struct rt__span *sp, size_t size)
+{
+	uint32_t unit = rt__span_unit(sp), have = chunks_for(usable(sp)), n = chunks_for(size);
+	size_t was = usable(sp);
+
+	rt__lock(&rt__heap.lock);
+	bool done = n <= have || rt__chunks_claim(unit + have * RT_CHUNK_UNITS, n - have);
+	if (done)
+		set_huge(unit, have, n, true);
+	rt__unlock(&rt__heap.lock);
+	if (!done)
+		return false;
+	rt__os_unguard(guard_of(sp), rt__os.page_size);
+	sp->pages = pages_for(size);
+	if (usable(sp) < was) { /* the rest reads as zeros, should the block grow again */
+		struct rt__range rest = {guard_of(sp), was - usable(sp)};
+
+		rt__os_release_each(&rest, 1);
+	}
+	rt__os_guard(guard_of(sp), rt__os.page_size);
+	if (n < have) {
+		rt__lock(&rt__heap.lock);
+		set_huge(unit, n, have, false);
+		rt__chunks_free(unit + n * RT_CHUNK_UNITS, have - n, false);
+		rt__unlock(&rt__heap.lock);
+	}
+	return true;
+}
+
+/* To more chunks elsewhere. */
+static void *
+move_huge(struct rt__span *sp, size_t size)
+{
+	uint32_t unit = rt__span_unit(sp), n = chunks_for(usable(sp));
+	uint32_t full = (uint32_t)(usable(sp) / RT_CHUNK);
+	void *old = (void *)rt__unit_address(unit);
+	bool zero;
+	void *p = alloc_huge(size, 0, &zero);
+
+	if (!p)
+		return NULL;
+	rt__os_unguard(guard_of(sp), rt__os.page_size);
+	if (!rt__os_move(old, p, usable(sp))) { /* an older kernel */
+		rt__os_guard(guard_of(sp), rt__os.page_size);
+		rt__large_free(rt__unit_of(p));
+		return NULL;
+	}
+	rt__store_rlx(&sp->magic, 0u);
+	rt__lock(&rt__heap.lock);
+	set_huge(unit, 0, n, false);
+	rt__chunks_free(unit, full, true); /* the last one's rest may hold what it held before */
+	rt__chunks_free(unit + full * RT_CHUNK_UNITS, n - full, false);
+	rt__unlock(&rt__heap.lock);
+	return p;
+}
+
+void *
+rt__large_realloc(struct rt__span *sp, size_t size)
+{
+	void *p = (void *)rt__unit_address(rt__span_unit(sp));
+
+	if (size <= RT_MEDIUM_MAX || size > RT_HEAP_MAX - RT_CHUNK)
+		return NULL;
+	if (sp->class == RT_CLASS_LARGE)
+		return resize_large(sp, size) ? p : NULL;
+	if (size <= LARGE_MAX)
+		return NULL;
+	return resize_huge(sp, size) ? p : move_huge(sp, size);
+}

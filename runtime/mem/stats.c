@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* What the heap holds, and whether what it says of itself fits together. */
+#include <rt/rt.h>
+
+#include "mem/heap.h"
+#include "mem/mem.h"
+
+void
+rt_read_mem_stats(rt_mem_stats *ret)
+{
+	struct rt__heap *h = &rt__heap;
+
+	*ret = (rt_mem_stats){0};
+	rt__lock(&h->lock);
+	ret->reserved = h->max_chunks * RT_CHUNK;
+	ret->committed = h->size;
+	ret->in_use = h->used * RT_UNIT;
+	ret->idle = h->dirty * RT_UNIT;
+	ret->released = h->released;
+	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
+	rt__unlock(&h->lock);
+	for (uint32_t unit = 0; unit < ret->committed >> RT_UNIT_SHIFT; unit++) {
+		const struct rt__span *sp = rt__span_at(unit);
+
+		if (rt__load_acq(&sp->magic) == 0) /* pairs with the release of who made it */
+			continue;
+		size_t size = sp->class < RT_CLASSES ? rt__class_size[sp->class]
+						     : sp->pages * (size_t)4096;
+		for (uint32_t i = 0; i < sp->carved; i++) {
+			uint8_t state = rt__load_rlx(&sp->state[i]);
+
+			ret->blocks += state == RT_BLOCK_USED;
+			ret->bytes += state == RT_BLOCK_USED ? size : 0;
+			ret->cached +=
+				state == RT_BLOCK_CACHED || state == RT_BLOCK_ZERO ? size : 0;
+		}
+	}
+}
+
+/* ---- the check ---- */
+
+#define CHECK(cond, p) ((cond) ? (void)0 : rt__heap_corrupt("check: " #cond, (const void *)(p)))
+
+/* The blocks of a small span by state. */
+static void
+check_span(const struct rt__span *sp)
+{
+	uint32_t free = 0, below_low = 0, beyond = 0;
+
+	for (uint32_t i = 0; i < sp->nblocks; i++) {
+		bool is_free = sp->state[i] == RT_BLOCK_FREE;
+
+		CHECK(sp->state[i] <= RT_BLOCK_ZERO, sp);
+		free += is_free && i < sp->carved;
+		below_low += is_free && i < sp->low;
+		beyond += !is_free && i >= sp->carved;
+	}
+	CHECK(free == sp->nfree, sp);
+	CHECK(below_low == 0 && beyond == 0, sp);
+	CHECK(sp->nblocks == RT_UNIT / rt__class_size[sp->class], sp);
+	CHECK(sp->magic == rt__magic(rt__class_size[sp->class]), sp);
+	CHECK(sp->listed == (sp->nfree > 0 || sp->carved < sp->nblocks), sp);
+}
+
+/* How many units the span is of, or chunks' worth. */
+static uint32_t
+units_of(const struct rt__span *sp)
+{
+	if (sp->class <= RT_CLASS_MEDIUM)
+		return 1;
+	if (sp->class < RT_CLASSES)
+		return sp->class - RT_CLASS_MEDIUM;
+	uint32_t per = RT_UNIT / 4096;
+	if (sp->class == RT_CLASS_LARGE)
+		return (sp->pages + per - 1) / per;
+	per *= RT_CHUNK_UNITS;
+	return (sp->pages + (uint32_t)(rt__os.page_size / 4096) + per - 1) / per * RT_CHUNK_UNITS;
+}
+
+static uint32_t
+check_unit(uint32_t unit)
+{
+	const struct rt__span *sp = rt__span_at(unit);
+	const struct rt__chunk *c = &rt__heap.chunks[unit / RT_CHUNK_UNITS];
+	uint32_t n = 1, bit = 1u << unit % RT_CHUNK_UNITS;
+
+	if (c->free & bit) {
+		CHECK(sp->magic == 0, sp);
+		return 1;
+	}
+	CHECK(sp->magic != 0, sp);
+	CHECK(!(c->zero & bit) && !(c->cold & bit) && !(c->due & bit), sp);
+	CHECK(sp->class > 0 && sp->class < RT_CLASS_END, sp);
+	n = units_of(sp);
+	if (sp->class <= RT_CLASS_MEDIUM)
+		check_span(sp);
+	for (uint32_t i = 0; i < n; i++) {
+		c = &rt__heap.chunks[(unit + i) / RT_CHUNK_UNITS];
+		CHECK(!(c->free & 1u << (unit + i) % RT_CHUNK_UNITS), sp);
+		CHECK((c->huge != 0) == (sp->class == RT_CLASS_HUGE), sp);
+		CHECK(i == 0 || c->huge || rt__span_at(unit + i)->back == i, rt__span_at(unit + i));
+	}
+	return n;
+}
+
+void
+rt__mem_check(void)
+{
+	struct rt__heap *h = &rt__heap;
+	size_t free = 0, zero = 0;
+
+	rt__lock(&h->lock);
+	for (uint32_t unit = 0; unit < h->nchunks * RT_CHUNK_UNITS;)
+		unit += check_unit(unit);
+	for (uint32_t c = 0; c < h->nchunks; c++) {
+		free += (size_t)__builtin_popcount(h->chunks[c].free);
+		zero += (size_t)__builtin_popcount(h->chunks[c].zero);
+		CHECK((h->chunks[c].zero & ~h->chunks[c].free) == 0, &h->chunks[c]);
+		for (uint32_t n = 1; n <= h->longest[c]; n++)
+			CHECK(h->hint[n] <= c, &h->chunks[c]);
+	}
+	CHECK(h->used == (size_t)h->nchunks * RT_CHUNK_UNITS - free, h);
+	CHECK(h->dirty == free - zero, h);
+	rt__unlock(&h->lock);
+}

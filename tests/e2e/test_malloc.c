@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* malloc and its family, as programs see them. */
+#include <criterion/criterion.h>
+#include <sys/resource.h>
+
+#include "guest.h"
+
+Test(malloc, corner_cases, .timeout = 120)
+{
+	static const char *const cases[] = {"basics", "zeroed", "resized", "aligned", "too-much"};
+
+	for (int i = 0; i < 5; i++) {
+		guest_ok("malloc", .args = {cases[i]});
+		guest_ok("malloc", .args = {cases[i]}, .env = {"RTDEBUG=no_guard=1"});
+	}
+}
+
+static void
+misuse(const char *what, const char *detail, const char *verdict)
+{
+	struct guest g = guest_run("malloc", .args = {"misuse", what});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, detail);
+	guest_expect_err(&g, verdict);
+	guest_expect_err_matches(&g, "\nmisuse\\(\\.\\.\\.\\)\n");
+	guest_free(&g);
+}
+
+Test(malloc, misuse_is_told)
+{
+	misuse("twice", "^runtime: free\\(0x[0-9a-f]+\\): start of a block of 112 bytes at 0x",
+	       "fatal error: free: double free");
+	misuse("twice-large", "^runtime: free\\(0x[0-9a-f]+\\): ", "fatal error: free: ");
+	misuse("inside", "inside of a block of 112 bytes .*\nruntime: 16 bytes into it",
+	       "fatal error: free: not the start of a block");
+	misuse("inside-large", "inside of a block of 5246976 bytes",
+	       "fatal error: free: not the start of a block");
+	misuse("static", "outside of the heap", "fatal error: free: invalid pointer");
+	misuse("stack", "outside of the heap", "fatal error: free: invalid pointer");
+	misuse("wild", "outside of the heap", "fatal error: free: invalid pointer");
+	misuse("sized", "free_sized\\(0x[0-9a-f]+, 10000\\): the block has 112 bytes",
+	       "fatal error: free_sized: wrong size");
+	misuse("realloc", "^runtime: realloc\\(0x", "fatal error: realloc: double free");
+}
+
+Test(malloc, an_overrun_faults)
+{
+	struct guest g = guest_run("malloc", .args = {"misuse", "overrun"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "unexpected fault address");
+	guest_free(&g);
+}
+
+static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
+
+Test(malloc, many_threads, .timeout = 300)
+{
+	for (int i = 0; i < 3; i++)
+		guest_ok("malloc", .args = {"stress"}, .env = {procs[i]}, .timeout_s = 90);
+}
+
+Test(malloc, forks, .timeout = 300)
+{
+	for (int i = 0; i < 3; i++)
+		guest_ok("malloc", .args = {"forks"}, .env = {procs[i]}, .timeout_s = 90);
+}
+
+Test(malloc, handlers, .timeout = 60)
+{
+	guest_ok("malloc", .args = {"handler"}, .timeout_s = 50);
+}
+
+Test(malloc, no_memory, .timeout = 60)
+{
+	guest_ok("malloc", .args = {"no-memory", "64", "50000"});
+	guest_ok("malloc", .args = {"no-memory", "64", "2000"});
+	guest_ok("malloc", .args = {"no-memory", "300", "3000000"});
+}
+
+static int
+limit_addresses(const void *mib)
+{
+	rlim_t n = (rlim_t) * (const int *)mib << 20;
+
+	return setrlimit(RLIMIT_AS, &(struct rlimit){n, n});
+}
+
+Test(malloc, few_addresses)
+{
+	for (int mib = 4096; mib >= 512; mib /= 2)
+		guest_ok("malloc", .args = {"basics"}, .before = limit_addresses, .arg = &mib);
+}
+
+Test(malloc, memory_limit)
+{
+	guest_ok("malloc", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB"});
+}
+
+Test(malloc, memory_goes_back, .timeout = 60)
+{
+	guest_ok("malloc", .args = {"goes-back"}, .timeout_s = 50);
+}
