@@ -155,8 +155,8 @@ stop_func(int argc, char **argv)
 
 	(void)argc, (void)argv;
 	for (int i = 0; i < 200; i++) {
-		rt_after_func(&t, random_below(100000), count_run, &ran);
 		int before = GET(ran);
+		rt_after_func(&t, random_below(100000), count_run, &ran);
 		if (i % 2)
 			rt_sleep(random_below(100000));
 		bool stopped = rt_timer_stop(&t);
