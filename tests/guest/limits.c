@@ -92,6 +92,24 @@ signal_frame(int argc, char **argv)
 	return 0;
 }
 
+/* Leaves so many KiB of memory that can be written to. The heap has reserved its addresses long
+ * before, so a limit of the address space does not keep it from using them. */
+static void
+leave_memory(long kib)
+{
+	long used = -1;
+	char line[200];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	CHECK(f != NULL);
+	while (used < 0 && fgets(line, sizeof line, f))
+		sscanf(line, "VmData: %ld kB", &used);
+	fclose(f);
+	CHECK(used >= 0);
+	rlim_t bytes = (rlim_t)(used + kib) << 10;
+	CHECK(setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes}) == 0);
+}
+
 /* malloc says that there is no memory, and all goes on with what is given back. */
 static int
 heap(int argc, char **argv)
@@ -103,7 +121,7 @@ heap(int argc, char **argv)
 	rt_wg_add(&done, 1);
 	rt_go(want_thread, 1, &done);
 	rt_wg_wait(&done);
-	leave_room(number(argc, argv, 64 << 10));
+	leave_memory(number(argc, argv, 64 << 10));
 	while (n < GUEST_LEN(block) && (block[n] = malloc(100000)))
 		n++;
 	CHECK(n > 0 && n < GUEST_LEN(block) && errno == ENOMEM);
