@@ -60,6 +60,12 @@ struct rt__stack {
 	uintptr_t lo, hi; /* usable bytes: [lo, hi); the guard lies below lo */
 };
 
+static inline bool
+rt__on_this_stack(struct rt__stack stack, uintptr_t sp)
+{
+	return sp - stack.lo < stack.hi - stack.lo;
+}
+
 /*
  * Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that did
  * little costs one page. A G is reused and never unmapped, so a stale pointer to one is safe: what
@@ -250,7 +256,7 @@ rt__on_goroutine(const struct rt__m *mp)
 {
 	const struct rt__g *gp = mp->curg;
 
-	return gp && rt__sp() - gp->stack.lo < gp->stack.hi - gp->stack.lo;
+	return gp && rt__on_this_stack(gp->stack, rt__sp());
 }
 
 /* The running goroutine; NULL on a foreign thread, and in the scheduler between two. */

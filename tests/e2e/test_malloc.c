@@ -53,18 +53,14 @@ Test(malloc, an_overrun_faults)
 	guest_free(&g);
 }
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
-
 Test(malloc, many_threads, .timeout = 300)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("malloc", .args = {"stress"}, .env = {procs[i]}, .timeout_s = 90);
+	guest_ok_on_procs("malloc", .args = {"stress"}, .timeout_s = 90);
 }
 
 Test(malloc, forks, .timeout = 300)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("malloc", .args = {"forks"}, .env = {procs[i]}, .timeout_s = 90);
+	guest_ok_on_procs("malloc", .args = {"forks"}, .timeout_s = 90);
 }
 
 Test(malloc, handlers, .timeout = 60)

@@ -22,13 +22,6 @@ void free_aligned_sized(void *p, size_t align, size_t size);
 
 static void *volatile sink;
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 static uint64_t
 draw(uint64_t *s)
 {

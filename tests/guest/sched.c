@@ -45,8 +45,7 @@ count(int argc, char **argv)
 		rt_wg_wait(&done);
 		YIELD_UNTIL(rt_num_goroutine() == 1);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* The number, and as many in the dump of a deadlock. */
@@ -107,8 +106,7 @@ fair(int argc, char **argv)
 		CHECK(most - least <= 60);
 	else
 		CHECK(most < 50 * least);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Two that ready each other share a time slice; the third must get its turns all the same. */
@@ -141,8 +139,7 @@ beside_ping_pong(int argc, char **argv)
 		rt_gosched();
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Work from a thread that has no P comes by the global queue; the local ones are never empty. */
@@ -172,8 +169,7 @@ from_outside(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&busy);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Go's TestYieldProgress and TestYieldLockedProgress. */
@@ -206,8 +202,7 @@ progress(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Go's TestPingPongHog: two pairs hand a turn back and forth, one pair works a thousand times as
@@ -246,8 +241,7 @@ hog_and_light(int argc, char **argv)
 	rt_wg_wait(&done);
 	CHECK(pair_work[0] < 20 * pair_work[1]);
 	CHECK(pair_work[1] < 20 * pair_work[0]);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- stopping the world beside those that spawn ---- */
@@ -286,8 +280,7 @@ stop_the_world(int argc, char **argv)
 	rt_wg_wait(&done);
 	SET(stop, 1);
 	rt_wg_wait(&last);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- side by side ---- */
@@ -352,8 +345,7 @@ parallel(int argc, char **argv)
 				rt_go(start_two, i, 3, &done);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -367,8 +359,7 @@ boot(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		rt_go(rt_wg_done, &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- locked threads ---- */
@@ -410,8 +401,7 @@ nesting(int argc, char **argv)
 		YIELD_UNTIL(GET(last_tid) == gettid());
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* A thread's own state: its name, its nice value, its working directory (unshare). */
@@ -477,8 +467,7 @@ end_locked(int argc, char **argv)
 			rt_go(stay_clean, &arrived, n, &done);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Threads that are started for a goroutine on such a thread are not clones of it: Go's
@@ -505,8 +494,7 @@ no_propagation(int argc, char **argv)
 	rt_wg_wait(&done);
 	SET(go_on, 1);
 	CHECK(is_clean());
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {
