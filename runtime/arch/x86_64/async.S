@@ -17,7 +17,7 @@
  *	rbp - 112  the other registers
  *	sp         the XSAVE area, 64-aligned
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
 	.section .text.rt__async_enter,"ax",@progbits

@@ -4,7 +4,7 @@
  * int *ctid): clone(2) with a stack for the child, which calls fn(arg) there and exits with what it
  * returns. Returns the child's id or -errno.
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 
 #define SYS_clone 56
 #define SYS_exit 60

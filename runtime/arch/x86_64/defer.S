@@ -5,7 +5,7 @@
  * the thread pointer's, so that it belongs to whoever runs: a goroutine, a thread, a handler
  * between two goroutines.
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
 /* The record in r10, with what is common to both, becomes the first of the chain. */

@@ -5,7 +5,7 @@
  * signal handler says so (rt__left_handler), when it is back on the frame that it jumps to; the M
  * noted that it was in one. musl's sigsetjmp and siglongjmp call these.
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
 	func setjmp

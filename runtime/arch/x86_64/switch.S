@@ -21,7 +21,7 @@
  * g0 touches no thread-local. One write for each switch, none when a goroutine resumes where it
  * was; it costs about 12 ns, four times the rest.
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
 #define SYS_arch_prctl 158

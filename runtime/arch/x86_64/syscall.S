@@ -4,7 +4,7 @@
  * signal interrupts it no more than if it had never come (async.h: rt__wait_on): the number stays
  * on the stack, and all else that the call needs in registers, which the kernel leaves alone.
  */
-#include "arch/x86_64/macros.h"
+#include "arch/x86_64/macros.S"
 
 	func rt__syscall_waiting, .hidden
 	.globl	rt__syscall_again

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For assembly only: what the .S files here have in common. Registers are moved in the order in
+ * Included by the .S files here: what they have in common. Registers are moved in the order in
  * which the System V ABI passes arguments.
  */
 #ifndef RT_ARCH_MACROS_H
@@ -8,7 +8,7 @@
 
 	.section .note.GNU-stack,"",@progbits
 
-/* A function in a section of its own, with CFI. For crt and the runtime alone: visibility=.hidden. */
+/* A function in a section of its own, with CFI. .hidden: for the runtime alone. */
 	.macro func name, visibility=
 	.section .text.\name,"ax",@progbits
 	.globl	\name
