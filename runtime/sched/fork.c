@@ -50,6 +50,16 @@ reset_ps(struct rt__p *own)
 	}
 }
 
+/* Of goroutines there is the caller, at most. */
+static void
+reset_counts(const struct rt__g *gp)
+{
+	for (int32_t i = 0; i < rt__sched.ps->len; i++)
+		rt__sched.ps->p[i]->started = rt__sched.ps->p[i]->ended = 0;
+	rt__sched.started = gp != NULL;
+	rt__allg_lose_others(gp);
+}
+
 /* A foreign thread that forks leaves a child without an M, and every P idle. */
 static void
 reset_ms(struct rt__m *mp)
@@ -96,7 +106,7 @@ rt__fork_child(void)
 	reset_ms(mp);
 	reset_ps(own);
 	rt__caches_lose_others();
-	rt__allg_lose_others(mp ? mp->curg : NULL);
+	reset_counts(mp ? mp->curg : NULL);
 	if (own) {
 		own->m = mp;
 		rt__store_rlx(&own->status, (uint32_t)RT_P_RUNNING);

@@ -28,7 +28,8 @@ enum rt__stage {
 struct rt__ps {
 	int32_t n;         /* gomaxprocs */
 	int32_t ncoprimes; /* numbers below n that are coprime to it */
-	struct rt__p **p;  /* n of them; dead Ps beyond stay allocated */
+	int32_t len;       /* Ps ever made: those from n on are dead */
+	struct rt__p **p;
 	uint32_t *coprimes;
 };
 
@@ -70,6 +71,7 @@ struct rt__sched {
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint64_t started;                          /* (a) goroutines, by foreign threads */
 	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
@@ -259,8 +261,8 @@ struct rt__p *rt__pidle_get_or_any(struct rt__p *pp); /* pp, if it is idle */
 struct rt__allg {
 	struct rt__lock lock;
 	struct rt__g *head, *tail; /* in the order of creation, through all_link */
-	int32_t n, lost;           /* lost: dead, and never to be used again */
-	int32_t walkers;           /* (a) */
+	int32_t n;
+	int32_t walkers; /* (a) */
 };
 extern struct rt__allg rt__allg;
 struct rt__slot;
@@ -277,8 +279,7 @@ rt__g_frames_top(struct rt__g *gp)
 	return (void *)((uintptr_t)gp - rt__load_rlx(&rt__g_frames_below));
 }
 void rt__ginit(void);
-int32_t rt__allg_count(void); /* without the lost ones */
-void rt__allg_lose_others(struct rt__g *gp);
+void rt__allg_lose_others(const struct rt__g *gp);
 
 /* ---- traceback.c ---- */
 struct rt__traceback_options {
@@ -298,7 +299,6 @@ struct rt__g *rt__gfget(struct rt__p *pp);
 struct rt__g *rt__gfget_class(int class);
 void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
-int32_t rt__gfree_global_count(void);
 /*
  * Gives the memory of dead goroutines that nobody has needed for a while back to the kernel: for
  * sysmon, as often as it likes. Returns the nanoseconds after which a call will find something to

@@ -15,6 +15,7 @@ everywhere(const char *name, const char *arg)
 Test(sched, num_goroutine, .timeout = 120)
 {
 	everywhere("count", NULL);
+	everywhere("count-beside", NULL);
 }
 
 Test(sched, num_goroutine_is_what_a_dump_shows)

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,57 @@ count(int argc, char **argv)
 		rt_wg_wait(&done);
 		YIELD_UNTIL(rt_num_goroutine() == 1);
 	}
+	return ok();
+}
+
+static void
+come_and_go(rt_wg *done)
+{
+	while (!GET(stop)) {
+		rt_wg few = RT_WG_INIT;
+
+		for (int i = 0; i < 40; i++) /* local lists of dead ones overflow, and run empty */
+			rt_wg_go(&few, rt_gosched);
+		rt_wg_wait(&few);
+	}
+	rt_wg_done(done);
+}
+
+static void
+count_in_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(rt_num_goroutine() != 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* While others start and end, it is never less than those that stay, nor than there can be. */
+static int
+count_beside(int argc, char **argv)
+{
+	rt_wg gate = RT_WG_INIT, done = RT_WG_INIT;
+	int n = number(argc, argv, 100), churns = 8;
+
+	rt_wg_add(&gate, 1);
+	rt_wg_add(&done, n + churns);
+	for (int i = 0; i < n; i++)
+		rt_go(wait_and_tell, &gate, &done);
+	for (int i = 0; i < churns; i++)
+		rt_go(come_and_go, &done);
+	for (int i = 0; i < 20000; i++) {
+		CHECK(rt_num_goroutine() >= 1 + n + churns);
+		if (i % 64 == 0)
+			rt_gosched();
+		if (i % 4000 == 0)
+			count_in_child();
+	}
+	SET(stop, 1);
+	rt_wg_done(&gate);
+	rt_wg_wait(&done);
+	YIELD_UNTIL(rt_num_goroutine() == 1);
 	return ok();
 }
 
@@ -499,6 +551,7 @@ no_propagation(int argc, char **argv)
 
 static const struct guest_case cases[] = {
 	{"count", count},
+	{"count-beside", count_beside},
 	{"count-and-dump", count_and_dump},
 	{"fair", fair},
 	{"beside-ping-pong", beside_ping_pong},
