@@ -55,7 +55,7 @@ come_and_go(rt_wg *done)
 	while (!GET(stop)) {
 		rt_wg few = RT_WG_INIT;
 
-		for (int i = 0; i < 40; i++) /* local lists of dead ones overflow, and run empty */
+		for (int i = 0; i < 200; i++) /* more dead ones than a P keeps */
 			rt_wg_go(&few, rt_gosched);
 		rt_wg_wait(&few);
 	}
