@@ -24,12 +24,16 @@ struct park {
 	char number[16];
 };
 
+/* Of those that are started from now on. */
+static const char *park_procs = "GOMAXPROCS=2";
+static int park_err = 2;
+
 static void
 be_park(const char *path, const char *const *args, const int in[2], const int out[2],
 	const char *dir)
 {
 	char *argv[8] = {(char *)path};
-	char *envp[] = {(char *)"GOMAXPROCS=2", NULL};
+	char *envp[] = {(char *)park_procs, NULL};
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 
 	for (int i = 0; args[i]; i++)
@@ -38,6 +42,7 @@ be_park(const char *path, const char *const *args, const int in[2], const int ou
 	setrlimit(RLIMIT_CORE, &unlimited);
 	dup2(in[0], 0);
 	dup2(out[1], 1);
+	dup2(park_err, 2);
 	if (!dir || chdir(dir) == 0)
 		execve(path, argv, envp);
 	_exit(126);
@@ -119,9 +124,7 @@ expect_table(const struct guest *g)
 	guest_expect_exit(g, 0);
 	guest_expect_err_is(g, "");
 	guest_expect_out_matches(g, "^GOID +STATE +FOR +WHERE +CREATED BY$");
-	/* Now and then the core of one that aborts shows where main last parked. */
-	guest_expect_out_matches(g,
-				 "^ +1  [a-z]+.* (main park|rt_wg_wait waitgroup)\\.c:[0-9]+ +-$");
+	guest_expect_out_matches(g, "^ +1  [a-z]+.* main" LINE " +-$");
 	for (int i = 2; i <= 4; i++) {
 		char row[200];
 
@@ -239,6 +242,53 @@ Test(ps, stripped, .timeout = 60)
 				 "+0x[0-9a-f]+ in goroutine 1$");
 	guest_free(&g);
 	expect_undisturbed(&p);
+}
+
+/* A pipe that takes no more; nobody reads it. */
+static void
+make_full_pipe(int pipe_ends[2])
+{
+	char page[4096] = "";
+
+	cr_assert(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	while (write(pipe_ends[1], page, sizeof page) > 0)
+		;
+	cr_assert(errno == EAGAIN && fcntl(pipe_ends[1], F_SETFL, 0) == 0);
+}
+
+/* Until the process's first thread writes to stderr. */
+static void
+wait_until_it_reports(const struct park *p)
+{
+	char path[64], call[64] = "";
+
+	snprintf(path, sizeof path, "/proc/%s/syscall", p->number);
+	while (strncmp(call, "0x1 0x2 ", 8) != 0 && strncmp(call, "1 0x2 ", 6) != 0) {
+		FILE *in = fopen(path, "re");
+
+		cr_assert(in && fgets(call, sizeof call, in), "%s", path);
+		fclose(in);
+	}
+}
+
+/* A goroutine that has a report printed is not on its own stack, but it is where it aborted. With
+ * one processor it is on the process's first thread, whose own stack lies above all others. */
+Test(ps, reporting, .timeout = 60)
+{
+	int full[2], status;
+
+	make_full_pipe(full);
+	park_procs = "GOMAXPROCS=1";
+	park_err = full[1];
+	struct park p = PARK("park", "1", "abort");
+	close(p.in);
+	wait_until_it_reports(&p);
+	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
+	guest_expect_out_matches(&g,
+				 "^goroutine 1 \\[running\\]:\nabort\\(\\.\\.\\.\\)\n.*\nmain\\(");
+	guest_free(&g);
+	close(full[0]);
+	cr_assert(waitpid(p.pid, &status, 0) == p.pid && WIFSIGNALED(status), "%x", status);
 }
 
 Test(ps, many, .timeout = 240)
