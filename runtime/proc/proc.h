@@ -308,8 +308,6 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
-	/* ... name those that wait for each other. */
-	void (*explain_deadlock)(void);
 	/* ... and free what pools have cached. */
 	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */

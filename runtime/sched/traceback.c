@@ -12,7 +12,8 @@
  * together is not shown. A context that is stale all the same makes nonsense of the frames and no
  * fault: a stack stays mapped for good, and frames are read inside it only.
  *
- * One that has waited for a minute or more says so: "[sync.WaitGroup.Wait, 3 minutes]".
+ * What it waits for comes last (waits.c). One that has waited for a minute or more says so:
+ *"[sync.WaitGroup.Wait, 3 minutes]".
  *
  * Takes no lock, works on any stack.
  */
@@ -157,6 +158,7 @@ print_tail(const struct rt__g *gp)
 {
 	if (gp->creator_pc != 0)
 		rt__print_creator(gp->creator_pc, gp->parent_id);
+	rt__print_wait(gp);
 	rt__hooks.explain_init(gp);
 }
 

@@ -48,6 +48,14 @@ is_known(pid_t tid)
 	return false;
 }
 
+/* Whether tid is that of the last one that was signalled, or of one shortly before it. Numbers
+ * begin anew behind the kernel's pid_max, 32768 on small machines. */
+static bool
+has_been(pid_t tid, pid_t last)
+{
+	return tid <= last && last - tid < 1000;
+}
+
 /* Signals whatever comes up, once. A new thread has its signals blocked at first, and unblocks them
  * just before it would call the first function of ours. */
 static void *
@@ -63,7 +71,7 @@ signal_all_new(void *arg)
 		while ((e = readdir(d))) {
 			pid_t tid = atoi(e->d_name);
 
-			if (tid <= last || is_known(tid))
+			if (tid <= 0 || has_been(tid, last) || is_known(tid))
 				continue;
 			last = tid;
 			syscall(SYS_tgkill, getpid(), tid, SIGUSR1);
