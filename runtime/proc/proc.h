@@ -145,6 +145,7 @@ struct rt__m {
 	uint64_t rand;            /* (m) state of the steal order and friends */
 	void (*start_fn)(void);   /* (c) instead of schedule(): a monitor */
 	struct rt__g *wait_g;     /* (S) what it will run when it gets a P; of that G, wait_m */
+	int64_t ask_again;        /* (m) in so many ns, it asks for a P for that again */
 	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
 	void *signal_stack;       /* (c) for handlers */
 	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
@@ -218,6 +219,7 @@ struct rt__p {
 	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
+	bool missed;             /* (a) the goroutine could not be stopped where it was */
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */

@@ -59,7 +59,7 @@ struct rt__sched {
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
 	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
+	uint32_t sysmon_slow;                       /* (a) it is to be told of system calls */
 	uint32_t sysmon_kick;                       /* (a) futex: 1 and 2 wake it */
 	int64_t sysmon_when;                        /* (a) it will look again by then */
 	uint32_t urgent;                            /* (a) somebody waits for a preemption */
@@ -351,13 +351,16 @@ void rt__interrupt_forget(void);
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
 void rt__preempt_one(struct rt__p *pp);
-/* The same for the one that has run longest, before its slice is over; false: not now. */
+/* The same for the one that has run longest, before its slice is over; false: not now, but */
 bool rt__preempt_longest(int64_t now);
+/* ... then, if nothing changes; RT_NEVER if none runs. */
+int64_t rt__preempt_when(void);
 /* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
 bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
 #define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
-/* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
-void rt__preempt_for_global(void);
+#define RT_RESEND_MIN_NS 50000     /* who could not be stopped is asked again after that */
+/* The same, since a goroutine waits on the global queue, with every P busy. */
+bool rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
@@ -375,12 +378,13 @@ void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
 /* A P is no longer idle. */
 void rt__sysmon_watch_again(void);
-/* There is work that only a P from a system call can do: look soon. */
+/* There is work that only a P from a system call can do: it looks at those for a while. */
+void rt__sysmon_calls(void);
 static inline void
-rt__sysmon_kick_if_slow(void)
+rt__sysmon_tell_of_call(void)
 {
 	if (rt__unlikely(rt__load_rlx(&rt__sched.sysmon_slow)))
-		rt__sysmon_kick();
+		rt__sysmon_calls();
 }
 /* Somebody needs it at this time. */
 void rt__sysmon_look_by(int64_t when);
