@@ -6,7 +6,8 @@
  *	chunk	32 units, 2 MiB, aligned: a huge page
  *	span	one or more units in a row: blocks of one size, or one block
  *	cache	what a P, or a foreign thread, allocates from and frees to without a lock
- *	central	one for each size class: spans with free blocks, batches between caches
+ *	central	one for each size class: spans with free blocks, shelves of the caches
+ *	owner	of a span, the cache that takes blocks from it: freed ones go back there
  *
  * The heap is one range of addresses, reserved once and committed from its low end; a table below
  * it, which grows downwards, has an entry for each unit. So any address leads to its span, block
@@ -60,9 +61,10 @@ struct rt__span {
 	bool zeroed;         /* what is not carved is all zeros */
 	bool listed;         /* on the list of spans with free blocks */
 	uint32_t next, prev; /* there: unit numbers + 1 */
-	uint32_t pages;      /* of a large or huge block: usable, of 4 KiB */
-	uint16_t owner;      /* the cache that takes from it, see central.c */
-	uint16_t unused;
+	union {
+		struct rt__cache *owner; /* (a) the cache that takes from it, see central.c */
+		uint32_t pages;          /* of a large or huge block: usable, of 4 KiB */
+	};
 	uint8_t own_state[24];
 };
 _Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
@@ -177,11 +179,10 @@ void rt__limit_keep(size_t units);
 
 /* ---- span.c ---- */
 
-/* Makes units the span of one block: large or huge. */
-void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages);
-void rt__span_unmake(struct rt__span *sp, uint32_t units);
-/* A span of small blocks; NULL without memory. */
-struct rt__span *rt__span_new(unsigned class);
+/* Makes units the span of one block, whose size or owner is there already. */
+void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units);
+/* A span of small blocks for that cache; NULL without memory. */
+struct rt__span *rt__span_new(unsigned class, struct rt__cache *owner);
 void rt__span_delete(struct rt__span *sp);
 /* Takes up to n free blocks, in ascending order. */
 uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
@@ -190,30 +191,49 @@ void rt__span_give(struct rt__span *sp, struct rt__block b);
 /* ---- central.c ---- */
 
 void rt__central_init(void);
-/* Up to n blocks of a class, the lowest last: how many. */
-void rt__central_trim(bool all); /* of what stocks have not needed, or of all they have */
-uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner);
-void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
+/* Up to n blocks of a class for a cache, the lowest last: how many. */
+uint32_t rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uint32_t n);
+/* Blocks of a cache's own spans, for its shelf. */
+void rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in, uint32_t n);
+/* Blocks of anybody's spans: to their owners' shelves, or to the spans. */
+void rt__central_return(unsigned class, const struct rt__block *in, uint32_t n);
+void rt__central_free(unsigned class, const struct rt__block *in, uint32_t n);
+/* To the spans: what the shelves of a cache have; of all shelves, what they have not needed, */
+void rt__central_clear(struct rt__cache *c);
+void rt__central_trim(bool all); /* or all that they have */
 
 /* ---- cache.c ---- */
 
-/* A stack of free blocks, which grows up; below the first is one at NULL, which tells that it is
- * empty. */
+/*
+ * Free blocks of a class, in one place for two stacks. One grows up: blocks of spans that the cache
+ * owns; below the first is one at NULL, which tells that it is empty. The other one grows down from
+ * the end: blocks of others' spans, which are to go back to their owners.
+ */
 struct rt__bin {
-	struct rt__block *top;  /* the topmost, or the one at NULL */
-	struct rt__block *hi;   /* where that is when the stack is full */
-	struct rt__block *lo;   /* the one at NULL */
-	struct rt__block *more; /* a larger place for it, if it turns out to be busy */
+	struct rt__block *top; /* the topmost of the cache's own, or the one at NULL */
+	struct rt__block *hi;  /* where that is when there is no room; others' are above it */
+	struct rt__block *lo;  /* the one at NULL */
+	struct rt__block *end; /* the last one that there is room for */
 };
+
+/* What a cache's spans of a class get back, from others or from the cache itself: with the class's
+ * central.lock. */
+struct rt__shelf {
+	struct rt__block *blocks; /* room for RT_SHELF times the cap of a bin; NULL: not yet */
+	uint32_t n, low;          /* how many; and at least, in this period */
+	uint32_t span;            /* the last one that it took blocks from: unit number + 1 */
+};
+#define RT_SHELF 2u
 
 struct rt__cache {
 	struct rt__bin bins[RT_CLASS_END]; /* large and huge: always full */
 	/* Of a foreign thread's: */
 	struct rt__foreign_head head;
-	struct rt__cache *next;
-	bool in_use;
+	bool foreign, in_use;
 
-	uint16_t id; /* of any: from 1 on; several may have the same */
+	bool shelved;              /* (a) there has been something on one of its */
+	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
+	struct rt__cache *next;    /* (c) of all caches */
 };
 
 static inline bool
@@ -244,17 +264,45 @@ rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 	return rt__bin_pop(b);
 }
 
-static inline void
-rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
+/* Of a block of another's span. A medium block is a span, which becomes the cache's own: it has no
+ * neighbours. */
+static inline bool
+rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, struct rt__block block)
 {
+	struct rt__bin *b = &c->bins[sp->class];
+
+	if (sp->class < RT_CLASS_SMALL_END) {
+		*b->hi-- = block;
+		return true;
+	}
+	rt__store_rlx(&sp->owner, c);
+	*++b->top = block;
+	return true;
+}
+
+/* A block that was in use: false if there is no room. */
+static inline bool
+rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+{
+	struct rt__bin *b = &c->bins[sp->class];
+	struct rt__block *top = b->top;
+
+	if (rt__unlikely(top == b->hi))
+		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	*++b->top = (struct rt__block){p, state};
+	if (rt__unlikely(rt__load_rlx(&sp->owner) != c))
+		return rt__bin_push_other(c, sp, (struct rt__block){p, state});
+	b->top = top + 1;
+	top[1] = (struct rt__block){p, state};
+	return true;
 }
 
 /* What all have that have none: it is empty, and full. */
 extern struct rt__cache rt__cache_none;
+/* All others, the newest first. */
+extern struct rt__cache *rt__caches;
 
-struct rt__cache *rt__cache_new(void); /* NULL without memory */
+struct rt__cache *rt__cache_new(bool foreign); /* NULL without memory */
 /* Fetches blocks of a class, of which there are none: false without memory. */
 bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */

@@ -97,8 +97,10 @@ alloc_large(size_t size, bool *zero)
 	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return NULL;
-	rt__span_at(unit)->own_state[0] = RT_BLOCK_USED;
-	rt__span_make_single(unit, RT_CLASS_LARGE, n, n * (uint32_t)(RT_UNIT / PAGE));
+	struct rt__span *sp = rt__span_at(unit);
+	sp->own_state[0] = RT_BLOCK_USED;
+	sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
+	rt__span_make_single(unit, RT_CLASS_LARGE, n);
 	return (void *)rt__unit_address(unit);
 }
 
@@ -117,7 +119,8 @@ alloc_huge(size_t size, size_t align, bool *zero)
 		return NULL;
 	struct rt__span *sp = rt__span_at(unit);
 	sp->own_state[0] = RT_BLOCK_USED;
-	rt__span_make_single(unit, RT_CLASS_HUGE, 1, pages_for(size));
+	sp->pages = pages_for(size);
+	rt__span_make_single(unit, RT_CLASS_HUGE, 1);
 	rt__os_guard(guard_of(sp), rt__os.page_size);
 	return (void *)rt__unit_address(unit);
 }

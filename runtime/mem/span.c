@@ -57,7 +57,7 @@ free_unit(uint32_t unit)
 }
 
 struct rt__span *
-rt__span_new(unsigned class)
+rt__span_new(unsigned class, struct rt__cache *owner)
 {
 	uint32_t size = rt__class_size[class];
 	bool zero;
@@ -76,7 +76,7 @@ rt__span_new(unsigned class)
 	sp->nblocks = (uint16_t)(RT_UNIT / size);
 	sp->carved = sp->nfree = sp->low = 0;
 	sp->zeroed = zero;
-	sp->pages = 0;
+	rt__store_rlx(&sp->owner, owner);
 	rt__store_rel(&sp->magic, rt__magic(size)); /* pairs with the acquire in rt__mem_find */
 	return sp;
 }
@@ -158,7 +158,7 @@ rt__span_give(struct rt__span *sp, struct rt__block b)
 /* ---- one block ---- */
 
 void
-rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages)
+rt__span_make_single(uint32_t unit, unsigned class, uint32_t units)
 {
 	struct rt__span *sp = rt__span_at(unit);
 
@@ -169,6 +169,5 @@ rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pag
 	sp->back = 0;
 	sp->nblocks = sp->carved = 1;
 	sp->nfree = 0;
-	sp->pages = pages;
 	rt__store_rel(&sp->magic, rt__magic(RT_UNIT)); /* pairs with the acquire in rt__mem_find */
 }
