@@ -2,7 +2,7 @@
 /*
  * Caches: for each class a place for free blocks. malloc takes from it and free puts there without
  * a lock or an atomic operation; many at a time come from central and go there. At first the places
- * are small and lie side by side, so that a small program touches few pages.
+ * are small and lie side by side, so that a small program touches one page, or two.
  *
  * A block goes back to the cache that owns its span: what a cache hands out again are blocks of its
  * own spans only, since states of neighbouring blocks share lines of the CPU's cache, and small
@@ -17,7 +17,7 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-#define FEW 4u /* blocks, that a place is for at first */
+#define FEW 4ul /* blocks, that a place is for at first */
 
 static struct rt__block none[1];
 
@@ -65,17 +65,12 @@ rt__cache_new(bool foreign)
 	size_t slots = RT_CLASS_END * (FEW + 1) + slots_before(RT_CLASS_END);
 	size_t size = sizeof(struct rt__cache) + slots * sizeof(struct rt__block);
 	struct rt__cache *c = rt__persistent_try(
-		size + RT_CLASS_SMALL_END * sizeof(struct rt__shelf), RT_CACHE_LINE);
+		size + RT_CLASS_SMALL_END * sizeof(struct rt__shelf), rt__os.page_size);
 
 	if (!c)
 		return NULL;
 	c->shelves = (struct rt__shelf *)(void *)((char *)c + size);
-	for (unsigned i = 0; i < RT_CLASS_END; i++) {
-		struct rt__block *lo = small_place(c, i);
-		struct rt__block *end = lo + (rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW);
-
-		c->bins[i] = (struct rt__bin){lo, end, lo, end};
-	}
+	rt__cache_reset(c);
 	c->foreign = foreign;
 	publish(c);
 	return c;
@@ -182,13 +177,52 @@ rt__cache_flush(struct rt__cache *c)
 	rt__central_clear(c);
 }
 
-void
-rt__cache_lose(struct rt__cache *c)
+/* ---- in the child of a fork ---- */
+
+/* The block of a slot, if it is free and no span has it. */
+static void
+recover_slot(const struct rt__block *slot)
 {
-	if (c == &rt__cache_none)
-		return;
-	for (unsigned i = 0; i < RT_CLASSES; i++) {
-		c->bins[i].top = c->bins[i].lo;
-		c->bins[i].hi = c->bins[i].end;
+	uint8_t *state;
+	struct rt__span *sp = rt__span_of_block(slot->p, &state);
+
+	if (sp && sp->class < RT_CLASSES && (*state == RT_BLOCK_CACHED || *state == RT_BLOCK_ZERO))
+		rt__central_free(sp->class, &(struct rt__block){slot->p, state}, 1);
+}
+
+static void
+recover_place(const struct rt__block *lo, size_t n)
+{
+	if (!lo[1].p && !lo[n].p)
+		return; /* never used */
+	for (size_t i = 1; i <= n; i++)
+		recover_slot(&lo[i]);
+}
+
+/*
+ * Its thread is not there any more, and may have been caught anywhere on the fast paths, so what
+ * the bins say counts for nothing. But a block that is free, and that nobody else has, is in a slot
+ * of either place: what was taken out is still there until something else is put in. The only
+ * exception is one whose free was half done.
+ */
+void
+rt__cache_recover(struct rt__cache *c)
+{
+	for (unsigned i = 1; i < RT_CLASSES; i++) {
+		recover_place(small_place(c, i), FEW);
+		recover_place(large_place(c, i), rt__class_cap[i]);
+	}
+	rt__cache_reset(c);
+}
+
+/* Without its blocks, which are lost. */
+void
+rt__cache_reset(struct rt__cache *c)
+{
+	for (unsigned i = 0; i < RT_CLASS_END; i++) {
+		struct rt__block *lo = small_place(c, i);
+		struct rt__block *end = lo + (rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW);
+
+		c->bins[i] = (struct rt__bin){lo, end, lo, end};
 	}
 }

@@ -20,16 +20,18 @@
 struct central {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
 	uint32_t first, last; /* spans with free blocks: unit numbers + 1 */
+	void *spare;          /* states for a span; the first word leads to the next */
 };
 
 #define LOOK_AT 16 /* spans, for one that the cache owns */
 #define WORTH 4    /* to take over another's: one in so many of its blocks is free */
 
-static struct central centrals[RT_CLASSES] RT_COLD_BSS;
+static struct central *centrals; /* (c) of all classes; beside the runtime's first tables */
 
 void
 rt__central_init(void)
 {
+	centrals = rt__persistent_alloc(RT_CLASSES * sizeof *centrals, RT_CACHE_LINE);
 	rt__lock_rank_many(&centrals[0].lock, RT_CLASSES, sizeof centrals[0], RT_RANK_CENTRAL);
 }
 
@@ -90,7 +92,7 @@ find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
 	}
 	if (!sp)
 		return NULL;
-	struct rt__span *last = span_at(c->shelves[class].span);
+	struct rt__span *last = span_at(c->last_span[class]);
 	return last && last->listed && last->owner == c ? last : other;
 }
 
@@ -100,7 +102,7 @@ adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
 {
 	if (c == &rt__cache_none)
 		return;
-	c->shelves[class].span = rt__span_unit(sp) + 1;
+	c->last_span[class] = rt__span_unit(sp) + 1;
 	rt__store_rlx(&sp->owner, c);
 }
 
@@ -114,7 +116,7 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 		struct rt__span *sp = find_span(ce, c, class);
 
 		if (!sp) {
-			sp = rt__span_new(class, c);
+			sp = rt__span_new(class, c, &ce->spare);
 			if (sp)
 				list_append(ce, sp);
 			else if (!(sp = span_at(ce->first)))
@@ -130,12 +132,12 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 
 /* The span goes: its owner is not to look for it. */
 static void
-forget(const struct rt__span *sp)
+forget(struct rt__span *sp)
 {
-	struct rt__shelf *s = &sp->owner->shelves[sp->class];
+	uint32_t *last = &sp->owner->last_span[sp->class];
 
-	if (s->span == rt__span_unit(sp) + 1)
-		s->span = 0;
+	if (*last == rt__span_unit(sp) + 1)
+		*last = 0;
 }
 
 /* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
@@ -152,7 +154,7 @@ give_to_span(struct central *ce, struct rt__block b)
 		if (sp->owner != &rt__cache_none)
 			forget(sp);
 		list_remove(ce, sp);
-		rt__span_delete(sp);
+		rt__span_delete(sp, &ce->spare);
 	}
 }
 
@@ -166,15 +168,16 @@ take_medium(struct rt__cache *c, unsigned class, struct rt__block *out)
 
 	rt__lock(&rt__heap.lock);
 	uint32_t unit = rt__units_alloc(units, &zero);
+	if (unit != RT_NO_UNIT) {
+		struct rt__span *sp = rt__span_at(unit);
+
+		rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
+		rt__store_rlx(&sp->owner, c);
+		rt__span_make_single(unit, class, units);
+		out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
+	}
 	rt__unlock(&rt__heap.lock);
-	if (unit == RT_NO_UNIT)
-		return 0;
-	struct rt__span *sp = rt__span_at(unit);
-	rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
-	rt__store_rlx(&sp->owner, c);
-	rt__span_make_single(unit, class, units);
-	out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
-	return 1;
+	return unit != RT_NO_UNIT;
 }
 
 static void

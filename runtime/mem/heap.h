@@ -9,9 +9,9 @@
  *	central	one for each size class: spans with free blocks, shelves of the caches
  *	owner	of a span, the cache that takes blocks from it: freed ones go back there
  *
- * The heap is one range of addresses, reserved once and committed from its low end; a table below
- * it, which grows downwards, has an entry for each unit. So any address leads to its span, block
- *and state in constant time, without a lock: rt__mem_find.
+ * The heap is one range of addresses, which grows at its high end; a table below it, which grows
+ * downwards, has an entry for each unit. So any address leads to its span, block and state in
+ * constant time, without a lock: rt__mem_find.
  *
  * Nothing is ever written into a block that is not in use: lists are arrays of addresses, and the
  * state of each block is a byte outside of it. Freed memory keeps nobody's pointers to damage, and
@@ -27,7 +27,7 @@
 #define RT_CHUNK_UNITS 32u
 #define RT_CHUNK (RT_CHUNK_UNITS * RT_UNIT)
 #define RT_NO_UNIT UINT32_MAX
-#define RT_HEAP_MAX (1ul << 40) /* bytes of addresses that are reserved at most */
+#define RT_HEAP_MAX (1ul << 40) /* bytes */
 
 /*
  * The state of a block. Only who has the block writes it: the program's malloc and free, by way of
@@ -69,23 +69,28 @@ struct rt__span {
 };
 _Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
 
+#define RT_HOLE UINT32_MAX
+
 struct rt__chunk {
 	uint32_t free; /* units that are in no span */
 	uint32_t zero; /* of those: without memory, and all zeros */
 	uint32_t cold; /* of the others: free since the scavenger's last period began */
 	uint32_t due;  /* ... for all of one: their memory is to go */
-	uint32_t huge; /* of a huge block: its first chunk + 1 */
+	uint32_t huge; /* of a huge block: its first chunk + 1; or RT_HOLE */
 };
 
 struct rt__heap {
 	uintptr_t base;         /* (c) a multiple of RT_CHUNK */
-	size_t size;            /* (a) committed bytes; only grows */
+	size_t size;            /* (a) bytes, with holes; only grows */
 	struct rt__span *spans; /* (c) of unit 0; those of others lie below it */
 	uintptr_t spans_at_0;   /* (c) where the entry of address 0 would be */
 
 	/* The rest is for who holds the lock. */
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	uint32_t nchunks, max_chunks; /* committed, reserved; (a) reads of nchunks */
+	uint32_t nchunks, max_chunks; /* there are, and at most; (a) reads of nchunks */
+	uint32_t holes;               /* of those, somebody else's */
+	uintptr_t table;              /* the entries of units are mapped from here on */
+	bool reserved;                /* all addresses are, without access: for tests */
 	uint32_t step;                /* chunks to commit next time */
 	uint32_t huge_from;           /* chunks from here on are of huge pages, if there are any */
 	uint32_t table_cap;           /* chunks that the next two have room for */
@@ -96,6 +101,7 @@ struct rt__heap {
 	size_t released;                   /* bytes given back, ever */
 	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
+	uint32_t kept; /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
 };
 extern struct rt__heap rt__heap;
 
@@ -125,9 +131,9 @@ rt__unit_of(const void *p)
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
-/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+/* The span of the block that begins at p, and where its state is; NULL if none does. */
 static inline struct rt__span *
-rt__span_in_use(const void *p, uint8_t **state)
+rt__span_of_block(const void *p, uint8_t **state)
 {
 	uintptr_t offset = (uintptr_t)p - rt__heap.base;
 
@@ -139,7 +145,16 @@ rt__span_in_use(const void *p, uint8_t **state)
 	if (rt__unlikely((uint32_t)at >= magic))
 		return NULL;
 	*state = sp->state + (at >> 32);
-	return rt__likely(rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
+	return sp;
+}
+
+/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+static inline struct rt__span *
+rt__span_in_use(const void *p, uint8_t **state)
+{
+	struct rt__span *sp = rt__span_of_block(p, state);
+
+	return rt__likely(sp && rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
 }
 
 /* ---- persistent.c ---- */
@@ -151,7 +166,7 @@ void *rt__persistent_try(size_t size, size_t align);
 /* ---- pages.c: units and chunks, from the kernel and back ---- */
 
 void rt__heap_init(void);
-/* For tests: with that many chunks of address space at most. */
+/* For tests: with that many chunks at most, and wherever the kernel likes. */
 void rt__heap_reserve(uint32_t max_chunks);
 
 /* With heap.lock: n units in a row, at most RT_CHUNK_UNITS and in one chunk; or n whole chunks, by
@@ -181,9 +196,9 @@ void rt__limit_keep(size_t units);
 
 /* Makes units the span of one block, whose size or owner is there already. */
 void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units);
-/* A span of small blocks for that cache; NULL without memory. */
-struct rt__span *rt__span_new(unsigned class, struct rt__cache *owner);
-void rt__span_delete(struct rt__span *sp);
+/* A span of small blocks for that cache; NULL without memory. *spare: states of former ones. */
+struct rt__span *rt__span_new(unsigned class, struct rt__cache *owner, void **spare);
+void rt__span_delete(struct rt__span *sp, void **spare);
 /* Takes up to n free blocks, in ascending order. */
 uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
 void rt__span_give(struct rt__span *sp, struct rt__block b);
@@ -221,7 +236,6 @@ struct rt__bin {
 struct rt__shelf {
 	struct rt__block *blocks; /* room for RT_SHELF times the cap of a bin; NULL: not yet */
 	uint32_t n, low;          /* how many; and at least, in this period */
-	uint32_t span;            /* the last one that it took blocks from: unit number + 1 */
 };
 #define RT_SHELF 2u
 
@@ -231,6 +245,8 @@ struct rt__cache {
 	struct rt__foreign_head head;
 	bool foreign, in_use;
 
+	/* With central.lock of the class: the span it took blocks from last: unit number + 1. */
+	uint32_t last_span[RT_CLASS_SMALL_END];
 	bool shelved;              /* (a) there has been something on one of its */
 	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
 	struct rt__cache *next;    /* (c) of all caches */
@@ -307,6 +323,11 @@ struct rt__cache *rt__cache_new(bool foreign); /* NULL without memory */
 bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */
 void rt__cache_spill(struct rt__cache *c, unsigned class);
+/* In the child of a fork, of a thread that is not there: its blocks go back to their spans. No
+ * other cache may have any, nor a shelf. */
+void rt__cache_recover(struct rt__cache *c);
+void rt__cache_reset(struct rt__cache *c);
+
 /* ---- here.c ---- */
 
 void rt__caches_trim(void); /* of foreign threads that have ended */

@@ -171,12 +171,37 @@ rt__caches_trim(void)
 	rt__unlock(&foreign_lock);
 }
 
-void
-rt__caches_lose_others(void)
+/* ---- in the child of a fork ---- */
+
+/* Of the only thread there is. */
+static struct rt__cache *
+own_cache(const struct rt__m *mp)
 {
-	for (struct rt__cache *c = rt__caches; c; c = c->next)
-		if (c->foreign && c != self.cache) {
-			rt__cache_lose(c);
-			c->in_use = false;
-		}
+	if (mp == &rt__m_foreign)
+		return self.cache ? self.cache : &rt__cache_none;
+	return mp->p ? mp->p->cache : &rt__cache_none;
+}
+
+/* When a handler forks, the cache that it has interrupted may be in the middle of anything, and who
+ * looks for blocks that nobody has would find its: then those of others are lost. */
+void
+rt__caches_recover(void)
+{
+	const struct rt__m *mp = rt__getm();
+	struct rt__cache *own = own_cache(mp);
+	bool whole = mp == &rt__m_foreign ? self.hidden == 0 : mp->handler_sp == 0;
+
+	if (whole) {
+		rt__cache_flush(own);
+		rt__central_trim(true);
+	}
+	for (struct rt__cache *c = rt__caches; c; c = c->next) {
+		if (c == own)
+			continue;
+		c->in_use = false;
+		if (whole)
+			rt__cache_recover(c);
+		else
+			rt__cache_reset(c);
+	}
 }

@@ -10,8 +10,6 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-static void *spare_states[RT_CLASSES]; /* (L) of each class; the first word leads to the next */
-
 /* A state for each offset that rt__magic can lead to, the rest of the unit included; whole words,
  * for find_free. */
 static size_t
@@ -23,20 +21,20 @@ state_bytes(unsigned class)
 }
 
 static uint8_t *
-new_states(struct rt__span *sp, unsigned class)
+new_states(struct rt__span *sp, unsigned class, void **spare)
 {
 	size_t n = state_bytes(class);
-	void **spare = spare_states[class];
+	void **states = *spare;
 
 	if (n <= sizeof sp->own_state) {
 		__builtin_memset(sp->own_state, RT_BLOCK_FREE, n);
 		return sp->own_state;
 	}
-	if (!spare)
+	if (!states)
 		return rt__persistent_try(n, RT_CACHE_LINE); /* zeroed: all free */
-	spare_states[class] = *spare;
-	__builtin_memset(spare, RT_BLOCK_FREE, n);
-	return (uint8_t *)spare;
+	*spare = *states;
+	__builtin_memset(states, RT_BLOCK_FREE, n);
+	return (uint8_t *)states;
 }
 
 static uint32_t
@@ -57,7 +55,7 @@ free_unit(uint32_t unit)
 }
 
 struct rt__span *
-rt__span_new(unsigned class, struct rt__cache *owner)
+rt__span_new(unsigned class, struct rt__cache *owner, void **spare)
 {
 	uint32_t size = rt__class_size[class];
 	bool zero;
@@ -66,7 +64,7 @@ rt__span_new(unsigned class, struct rt__cache *owner)
 	if (unit == RT_NO_UNIT)
 		return NULL;
 	struct rt__span *sp = rt__span_at(unit);
-	sp->state = new_states(sp, class);
+	sp->state = new_states(sp, class, spare);
 	if (!sp->state) {
 		free_unit(unit);
 		return NULL;
@@ -82,12 +80,12 @@ rt__span_new(unsigned class, struct rt__cache *owner)
 }
 
 void
-rt__span_delete(struct rt__span *sp)
+rt__span_delete(struct rt__span *sp, void **spare)
 {
 	rt__store_rlx(&sp->magic, 0u);
 	if (sp->state != sp->own_state) {
-		*(void **)(void *)sp->state = spare_states[sp->class];
-		spare_states[sp->class] = sp->state;
+		*(void **)(void *)sp->state = *spare;
+		*spare = sp->state;
 	}
 	free_unit(rt__span_unit(sp));
 }
