@@ -53,7 +53,7 @@ void *
 take(struct rt__cache *c, size_t size, bool *zero)
 {
 	if (size > RT_MEDIUM_MAX)
-		return rt__large_alloc(size, 0, zero);
+		return rt__large_alloc(size, 0, false, zero);
 	unsigned class = rt__size_class(size);
 	void *p = rt__bin_pop_zero(&c->bins[class], zero);
 	if (!p && rt__cache_refill(c, class))
@@ -73,9 +73,10 @@ give(struct rt__cache *c, void *p)
 		rt__large_free(sp);
 		return;
 	}
+	c = rt__cache_twin(c, sp->noscan);
 	if (rt__bin_full(&c->bins[sp->class]))
 		rt__cache_spill(c, sp->class);
-	rt__bin_push(c, sp, p, state);
+	CHECK(rt__bin_push(c, sp, p, state));
 }
 
 /* ---- operations against a model ---- */

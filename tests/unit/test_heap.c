@@ -72,6 +72,45 @@ Test(heap, operations_from_a_seed)
 	cr_assert(st.in_use <= RT_CLASSES * RT_UNIT);
 }
 
+/* ---- blocks without pointers ---- */
+
+static const size_t some_sizes[] = {1, 100, 5000, 32768, RT_UNIT, RT_MEDIUM_MAX, 300000, 3000000};
+
+Test(heap, blocks_without_pointers_lie_apart)
+{
+	enum { N = RT_ARRAY_LEN(some_sizes) };
+	struct rt__mem_block b;
+	void *p[2][N];
+	bool zero;
+
+	setup(MAX_CHUNKS);
+	struct rt__cache *twin = rt__cache_twin(caches[0], true);
+	cr_assert(twin != caches[0] && twin->noscan && rt__cache_twin(caches[0], true) == twin);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 2 * N; i++) {
+			size_t size = some_sizes[i / 2];
+			bool noscan = i % 2;
+			void *q = size > RT_MEDIUM_MAX
+				? rt__large_alloc(size, 0, noscan, &zero)
+				: take(noscan ? twin : caches[0], size, &zero);
+
+			p[noscan][i / 2] = q;
+			cr_assert(rt__mem_find((uintptr_t)q + size - 1, &b) && b.in_use);
+			cr_assert_eq(b.pointers, !noscan);
+		}
+		for (int i = 0; i < N; i++)
+			for (int k = 0; k < 2; k++)
+				give(caches[(i + k + round) % CACHES], p[k][i]);
+		rt__mem_check();
+	}
+	void *q = rt__large_alloc(3000000, 0, true, &zero);
+	q = rt__large_realloc(rt__unit_of(q), 40000000);
+	cr_assert(rt__mem_find((uintptr_t)q, &b) && !b.pointers && b.size >= 40000000);
+	give(caches[1], q);
+	drop_all();
+	rt__mem_check();
+}
+
 /* ---- many threads, each with a cache; blocks wander from one to another ---- */
 
 #define EXCHANGE 64
@@ -165,12 +204,12 @@ Test(heap, without_memory_it_says_so_and_goes_on)
 	int n = 0;
 
 	setup(MAX_CHUNKS);
-	while (n < MAX_CHUNKS && (p[n] = rt__large_alloc(RT_CHUNK, 0, &zero)) != NULL)
+	while (n < MAX_CHUNKS && (p[n] = rt__large_alloc(RT_CHUNK, 0, false, &zero)) != NULL)
 		n++;
 	cr_assert_eq(n, MAX_CHUNKS / 2); /* each has a guard, and so a second chunk */
 	cr_assert_null(take(caches[0], 100, &zero));
 	cr_assert_null(take(caches[0], RT_MEDIUM_MAX, &zero));
-	cr_assert_null(rt__large_alloc(RT_HEAP_MAX, 0, &zero));
+	cr_assert_null(rt__large_alloc(RT_HEAP_MAX, 0, false, &zero));
 	give(caches[0], p[--n]);
 	cr_assert_not_null(take(caches[0], 100, &zero));
 	rt__mem_check();
@@ -182,7 +221,7 @@ Test(heap, large_alignment)
 
 	setup(MAX_CHUNKS);
 	for (size_t align = 64; align <= RT_CHUNK * 8; align *= 2) {
-		char *p = rt__large_alloc(RT_MEDIUM_MAX + 1, align, &zero);
+		char *p = rt__large_alloc(RT_MEDIUM_MAX + 1, align, false, &zero);
 
 		cr_assert_not_null(p);
 		cr_assert_eq((uintptr_t)p % align, 0);
@@ -211,7 +250,7 @@ Test(heap, idle_memory_goes_after_a_period)
 	bool zero;
 
 	setup(MAX_CHUNKS);
-	char *p = rt__large_alloc(RT_CHUNK / 2, 0, &zero);
+	char *p = rt__large_alloc(RT_CHUNK / 2, 0, false, &zero);
 	cr_assert(zero);
 	memset(p, 1, RT_CHUNK / 2);
 	give(caches[0], p);
@@ -221,7 +260,7 @@ Test(heap, idle_memory_goes_after_a_period)
 	rt__units_age();
 	cr_assert_eq(rt__units_release(SIZE_MAX, false), RT_CHUNK_UNITS / 2);
 	cr_assert_eq(resident(p, RT_CHUNK / 2), 0);
-	cr_assert_eq(rt__large_alloc(RT_CHUNK / 2, 0, &zero), p);
+	cr_assert_eq(rt__large_alloc(RT_CHUNK / 2, 0, false, &zero), p);
 	cr_assert(zero);
 }
 
