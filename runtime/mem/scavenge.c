@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving memory back to the kernel. In the background, sysmon has this done by periods of a second:
- * units that were free for all of one are due in the next, a little at a time. What a cache's
- * shelf has not needed for a period goes to its spans, and so do the caches of foreign threads that
- * have ended: blocks kept there keep whole spans from being free.
+ * units that were free for all of one are due in the next, a little at a time. What a cache's shelf
+ * has not needed for a period goes to its spans, and so do the caches of foreign threads that have
+ * ended: blocks kept there keep whole spans from being free.
  *
  * And when there is a limit, $RTMEMLIMIT or the cgroup's: before the heap takes more than that,
  * what is free goes first. As Go's, it is soft: a program that needs more gets more.
