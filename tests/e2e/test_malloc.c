@@ -66,8 +66,8 @@ Test(malloc, forks, .timeout = 300)
 
 Test(malloc, children_of_children, .timeout = 120)
 {
-	guest_ok("malloc", .args = {"generations", "20"}, .env = {procs[2]}, .timeout_s = 50);
-	guest_ok("malloc", .args = {"generations-of-threads", "20"}, .env = {procs[2]},
+	guest_ok("malloc", .args = {"generations", "20"}, .env = {guest_procs[2]}, .timeout_s = 50);
+	guest_ok("malloc", .args = {"generations-of-threads", "20"}, .env = {guest_procs[2]},
 		 .timeout_s = 50);
 }
 
