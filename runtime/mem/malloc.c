@@ -20,6 +20,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include <rt/rt.h>
+
 #include "mem/heap.h"
 #include "mem/mem.h"
 
@@ -62,11 +64,11 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(unsigned class, bool *zero)
+alloc_central(struct rt__cache *none, unsigned class, bool *zero)
 {
 	struct rt__block b;
 
-	if (rt__central_take(&rt__cache_none, class, &b, 1) == 0)
+	if (rt__central_take(none, class, &b, 1) == 0)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
@@ -74,33 +76,33 @@ alloc_central(unsigned class, bool *zero)
 }
 
 static void *
-alloc_class(unsigned class, bool *zero)
+alloc_class(unsigned class, bool noscan, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
-	struct rt__bin *b = &c->bins[class];
-	void *p = rt__bin_pop_zero(b, zero);
+	void *p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
 
 	if (rt__likely(p != NULL))
 		return p;
 	must_enter();
-	if (c == &rt__cache_none)
-		p = alloc_central(class, zero);
+	c = rt__cache_twin(c, noscan);
+	if (c->none)
+		p = alloc_central(c, class, zero);
 	else if (rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(b, zero);
+		p = rt__bin_pop_zero(&c->bins[class], zero);
 	rt__heap_leave();
 	return p;
 }
 
 static RT_NOINLINE void *
-alloc_slow(size_t size, bool *zero)
+alloc_slow(size_t size, bool noscan, bool *zero)
 {
 	void *p;
 
 	if (size <= RT_MEDIUM_MAX) {
-		p = alloc_class(rt__size_class(size), zero);
+		p = alloc_class(rt__size_class(size), noscan, zero);
 	} else {
 		must_enter();
-		p = rt__large_alloc(size, 0, zero);
+		p = rt__large_alloc(size, 0, noscan, zero);
 		rt__heap_leave();
 	}
 	if (!p)
@@ -119,7 +121,7 @@ malloc_slow(size_t size)
 
 	if (size > 1024 && size <= RT_MEDIUM_MAX)
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
 }
 
 static RT_NOINLINE void
@@ -137,8 +139,10 @@ free_slow(void *p)
 		return;
 	if (!rt__heap_enter())
 		return; /* in a handler: rather lose it */
-	if (c != &rt__cache_none && sp->class < RT_CLASSES) {
-		rt__cache_spill(c, sp->class);
+	c = rt__cache_twin(c, sp->noscan);
+	if (!c->none && sp->class < RT_CLASSES) {
+		if (rt__bin_full(&c->bins[sp->class]))
+			rt__cache_spill(c, sp->class);
 		rt__bin_push(c, sp, p, state);
 	} else {
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
@@ -162,6 +166,17 @@ rt__malloc(size_t size)
 			return p;
 	}
 	return malloc_slow(size);
+}
+
+void *
+rt_malloc_noscan(size_t size)
+{
+	void *p = NULL;
+	bool zero;
+
+	if (rt__likely(size <= RT_MEDIUM_MAX))
+		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
 }
 
 void
@@ -189,7 +204,7 @@ rt__calloc(size_t n, size_t size)
 	if (bytes <= 1024)
 		p = rt__bin_pop_zero(bin_here(rt__class_of_16[(bytes + 15) / 16]), &zero);
 	if (rt__unlikely(!p))
-		p = alloc_slow(bytes, &zero);
+		p = alloc_slow(bytes, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
@@ -229,7 +244,7 @@ rt__realloc(void *old, size_t size)
 		if (p)
 			return p;
 	}
-	void *p = rt__malloc(size);
+	void *p = sp->noscan ? rt_malloc_noscan(size) : rt__malloc(size);
 	if (!p)
 		return NULL;
 	__builtin_memcpy(p, old, size < have ? size : have);
@@ -261,10 +276,11 @@ alloc_aligned(size_t align, size_t size)
 		return NULL;
 	}
 	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
-		p = alloc_class(aligned_class(size, align), &zero);
+		p = alloc_class(aligned_class(size, align), false, &zero);
 	} else {
 		must_enter();
-		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
+		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
+				    &zero);
 		rt__heap_leave();
 	}
 	if (!p)

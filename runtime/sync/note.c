@@ -15,6 +15,12 @@ rt__note_clear(struct rt__note *n)
 	rt__store_rlx(&n->fired, (uint32_t)NOTHING);
 }
 
+bool
+rt__note_has_fired(const struct rt__note *n)
+{
+	return rt__load_acq(&n->fired) == FIRED; /* pairs with rt__note_wakeup */
+}
+
 void
 rt__note_wakeup(struct rt__note *n)
 {

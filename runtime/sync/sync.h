@@ -74,6 +74,8 @@ rt__unlock(struct rt__lock *l)
  */
 
 void rt__note_clear(struct rt__note *n);
+/* A look: what was done before the wake-up is visible then. */
+bool rt__note_has_fired(const struct rt__note *n);
 void rt__note_sleep(struct rt__note *n);
 /* Sleeps at most ns nanoseconds: whether the note fired. */
 bool rt__note_timedsleep(struct rt__note *n, int64_t ns);

@@ -8,9 +8,10 @@
 
 Test(malloc, corner_cases, .timeout = 120)
 {
-	static const char *const cases[] = {"basics", "zeroed", "resized", "aligned", "too-much"};
+	static const char *const cases[] = {"basics",  "zeroed",   "resized",
+					    "aligned", "too-much", "without-pointers"};
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		guest_ok("malloc", .args = {cases[i]});
 		guest_ok("malloc", .args = {cases[i]}, .env = {"RTDEBUG=no_guard=1"});
 	}
