@@ -32,7 +32,7 @@ struct guest_options {
 
 struct guest {
 	char command[256]; /* environment, name, arguments; for reports */
-	int status; /* as waitpid gives it */
+	int status;        /* as waitpid gives it */
 	bool timed_out;
 	char *out, *err; /* terminated by 0 */
 	size_t out_len, err_len;

@@ -10,10 +10,10 @@
  *
  * Ps, timers and depth are left out: a child of a child is taken along as a child is.
  *
- * Mutations: LINK_UNLOCKED (the parent is looked at before the child is linked), ENROL_BLIND (who
- * waits does not look whether it has ended), CLAIM_IN_TWO (load, then store), STOP_BLIND (who stops a
- * function does not wait until it was copied), LEAVE_BLIND (who was woken by something else does not
- * take itself off), END_UNLINKED (the child goes without the lock of the trees).
+ * Mutations: LINK_UNLOCKED (the parent is looked at before the child is linked), ENROL_BLIND
+ * (who waits does not look whether it has ended), CLAIM_IN_TWO (load, then store), STOP_BLIND (who
+ * stops a function does not wait until it was copied), LEAVE_BLIND (who was woken by something else
+ * does not take itself off), END_UNLINKED (the child goes without the lock of the trees).
  */
 bool trees, parent_lock, child_lock;
 bool parent_ended, child_ended, linked, child_gone;
