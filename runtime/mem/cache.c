@@ -10,6 +10,7 @@
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
 
 #define FEW 4u /* blocks, that a stack is for at first */
 
@@ -17,7 +18,7 @@ static struct rt__block none[1];
 static uint32_t last_id;
 
 struct rt__cache rt__cache_none = {
-	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, NULL}},
+	.bins = {[0 ... RT_RUN_END - 1] = {none, none, none, NULL}},
 };
 
 /* A stack with its NULL takes one more than it holds. Those of classes without a cap are full. */
@@ -43,6 +44,7 @@ rt__cache_new(void)
 		at += FEW + 1;
 		more += rt__class_cap[i] + 1;
 	}
+	rt__runs_init(c);
 	return c;
 }
 
@@ -111,9 +113,9 @@ rt__cache_flush(struct rt__cache *c)
 {
 	if (c == &rt__cache_none)
 		return;
-	for (unsigned i = 1; i < RT_CLASSES; i++)
+	for (unsigned i = 1; i < RT_RUN_END; i++)
 		if (count(&c->bins[i]) > 0)
-			spill(&c->bins[i], i, count(&c->bins[i]));
+			spill(&c->bins[i], i % RT_CLASS_RUN, count(&c->bins[i]));
 }
 
 void
@@ -121,6 +123,6 @@ rt__cache_lose(struct rt__cache *c)
 {
 	if (c == &rt__cache_none)
 		return;
-	for (unsigned i = 0; i < RT_CLASSES; i++)
+	for (unsigned i = 0; i < RT_RUN_END; i++)
 		c->bins[i].top = c->bins[i].lo;
 }

@@ -35,11 +35,18 @@
  * one case of a double free that may go unnoticed.
  */
 enum rt__block_state {
-	RT_BLOCK_FREE,   /* its span has it */
-	RT_BLOCK_USED,   /* the program has it */
-	RT_BLOCK_CACHED, /* a cache has it, or central in a batch */
-	RT_BLOCK_ZERO,   /* ... and it is known to be all zeros */
+	RT_BLOCK_FREE,    /* its span has it */
+	RT_BLOCK_USED,    /* the program has it */
+	RT_BLOCK_CACHED,  /* a cache has it, or central in a batch */
+	RT_BLOCK_ZERO,    /* ... and it is known to be all zeros */
+	RT_BLOCK_WATCHED, /* the program has it, and free is to look closer: not on its fast path */
 };
+
+static inline bool
+rt__is_in_use(uint8_t state)
+{
+	return state == RT_BLOCK_USED || state == RT_BLOCK_WATCHED;
+}
 
 /* A block and where its state is: what goes between spans and caches. */
 struct rt__block {
@@ -123,9 +130,9 @@ rt__unit_of(const void *p)
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
-/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
-static inline struct rt__span *
-rt__span_in_use(const void *p, uint8_t **state)
+/* The span of a block in that state; NULL if p is nothing of the sort. */
+static inline __attribute__((always_inline)) struct rt__span *
+rt__span_in_state(const void *p, uint8_t **state, enum rt__block_state wanted)
 {
 	uintptr_t offset = (uintptr_t)p - rt__heap.base;
 
@@ -137,7 +144,20 @@ rt__span_in_use(const void *p, uint8_t **state)
 	if (rt__unlikely((uint32_t)at >= magic))
 		return NULL;
 	*state = sp->state + (at >> 32);
-	return rt__likely(rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
+	return rt__likely(rt__load_rlx(*state) == wanted) ? sp : NULL;
+}
+
+/* The span of a block in use; NULL for NULL itself, misuse, and what is watched. */
+static inline struct rt__span *
+rt__span_in_use(const void *p, uint8_t **state)
+{
+	return rt__span_in_state(p, state, RT_BLOCK_USED);
+}
+
+static inline struct rt__span *
+rt__span_watched(const void *p, uint8_t **state)
+{
+	return rt__span_in_state(p, state, RT_BLOCK_WATCHED);
 }
 
 /* ---- persistent.c ---- */
@@ -206,8 +226,20 @@ struct rt__bin {
 	struct rt__block *more; /* a larger place for it, if it turns out to be busy */
 };
 
+/* When the next block is to be sampled: profile.c. */
+struct rt__sampler {
+	size_t left;     /* bytes until then */
+	uint64_t random; /* state */
+	uint32_t epoch;  /* what the two belong to */
+};
+
+/* For small classes there is a second bin, its run, which frees do not go to: runs.c. */
+#define RT_RUN_END (RT_CLASS_RUN + RT_RUN_CLASSES)
+
 struct rt__cache {
-	struct rt__bin bins[RT_CLASS_END]; /* large and huge: always full */
+	/* Those of large and huge blocks are always full; those up to RT_CLASS_RUN are no bins. */
+	struct rt__bin bins[RT_RUN_END];
+	struct rt__sampler sampler;
 	/* Of a foreign thread's: */
 	struct rt__foreign_head head;
 	struct rt__cache *next;

@@ -16,6 +16,7 @@
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
 #include "mem/stacks.h"
 
 struct rt__malloc_count rt__malloc_count;
@@ -40,6 +41,7 @@ rt__mallocinit(void)
 	rt__heap_init();
 	rt__central_init();
 	rt__stacks_init();
+	rt__profile_init();
 	rt__lock_rank(&foreign.lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;

@@ -22,6 +22,7 @@
 
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
 
 #define WEAK(name) __attribute__((weak, alias(#name), visibility("default")))
 #define WEAK_DEFINITION __attribute__((weak, visibility("default")))
@@ -62,7 +63,7 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(unsigned class, bool *zero)
+alloc_central(unsigned class, bool *zero, bool *sampled)
 {
 	struct rt__block b;
 
@@ -70,24 +71,73 @@ alloc_central(unsigned class, bool *zero)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
+	*sampled = rt__profile_on() && rt__profile_count_shared(rt__class_size[class]);
 	return b.p;
+}
+
+static void *
+refilled(struct rt__cache *c, unsigned class, bool *zero)
+{
+	void *p = rt__run_rest(c, class, zero);
+
+	if (!p && rt__cache_refill(c, class))
+		p = rt__bin_pop_zero(&c->bins[class], zero);
+	return p;
 }
 
 static void *
 alloc_class(unsigned class, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
-	struct rt__bin *b = &c->bins[class];
-	void *p = rt__bin_pop_zero(b, zero);
+	bool profiled = rt__profile_on(), sampled = false;
+	void *p = NULL;
 
+	if (rt__likely(!profiled))
+		p = rt__bin_pop_zero(&c->bins[class], zero);
 	if (rt__likely(p != NULL))
 		return p;
 	must_enter();
 	if (c == &rt__cache_none)
-		p = alloc_central(class, zero);
-	else if (rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(b, zero);
+		p = alloc_central(class, zero, &sampled);
+	else if (profiled)
+		p = rt__run_alloc(c, class, zero, &sampled);
+	else
+		p = refilled(c, class, zero);
 	rt__heap_leave();
+	if (rt__unlikely(sampled))
+		rt__profile_alloc(p, rt__class_size[class]);
+	return p;
+}
+
+static size_t
+usable(const struct rt__span *sp)
+{
+	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+}
+
+/* A large block has come, or has another size. */
+static void
+profile_large(void *p)
+{
+	struct rt__cache *c = rt__cache_here();
+	size_t size = usable(rt__unit_of(p));
+
+	must_enter();
+	bool sampled = c == &rt__cache_none ? rt__profile_count_shared(size)
+					    : rt__profile_count(&c->sampler, size);
+	rt__heap_leave();
+	if (sampled)
+		rt__profile_alloc(p, size);
+}
+
+static void *
+alloc_large(size_t size, size_t align, bool *zero)
+{
+	must_enter();
+	void *p = rt__large_alloc(size, align, zero);
+	rt__heap_leave();
+	if (p && rt__unlikely(rt__profile_on()))
+		profile_large(p);
 	return p;
 }
 
@@ -96,13 +146,10 @@ alloc_slow(size_t size, bool *zero)
 {
 	void *p;
 
-	if (size <= RT_MEDIUM_MAX) {
+	if (size <= RT_MEDIUM_MAX)
 		p = alloc_class(rt__size_class(size), zero);
-	} else {
-		must_enter();
-		p = rt__large_alloc(size, 0, zero);
-		rt__heap_leave();
-	}
+	else
+		p = alloc_large(size, 0, zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))
@@ -117,9 +164,29 @@ malloc_slow(size_t size)
 	void *p = NULL;
 	bool zero;
 
-	if (size > 1024 && size <= RT_MEDIUM_MAX)
+	if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
 	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
+}
+
+/* The span of a block in use, which nobody watches any more; NULL in a handler that may not ask. */
+static struct rt__span *
+unwatched(const char *what, const void *p, uint8_t **state)
+{
+	struct rt__span *sp = rt__span_in_use(p, state);
+
+	if (sp)
+		return sp;
+	sp = rt__span_watched(p, state);
+	if (!sp)
+		rt__bad_pointer(what, p);
+	if (!rt__heap_enter())
+		return NULL;
+	if (!rt__profile_free(p))
+		rt__bad_pointer(what, p);
+	rt__store_rlx(*state, (uint8_t)RT_BLOCK_USED);
+	rt__heap_leave();
+	return sp;
 }
 
 static RT_NOINLINE void
@@ -129,9 +196,9 @@ free_slow(void *p)
 
 	if (!p)
 		return;
-	struct rt__span *sp = rt__span_in_use(p, &state);
+	struct rt__span *sp = unwatched("free", p, &state);
 	if (!sp)
-		rt__bad_pointer("free", p);
+		return; /* rather lose it */
 	struct rt__cache *c = rt__cache_here();
 	struct rt__bin *b = &c->bins[sp->class];
 	if (rt__bin_full(b) && !rt__heap_enter())
@@ -159,7 +226,7 @@ void *
 rt__malloc(size_t size)
 {
 	if (rt__likely(size <= 1024)) {
-		void *p = rt__bin_pop(bin_here(rt__class_of_16[(size + 15) / 16]));
+		void *p = rt__bin_pop(bin_here(rt__load_rlx(&rt__class_of_16[(size + 15) / 16])));
 
 		if (rt__likely(p != NULL))
 			return p;
@@ -196,18 +263,13 @@ rt__calloc(size_t n, size_t size)
 	}
 	void *p = NULL;
 	if (bytes <= 1024)
-		p = rt__bin_pop_zero(bin_here(rt__class_of_16[(bytes + 15) / 16]), &zero);
+		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
+				     &zero);
 	if (rt__unlikely(!p))
 		p = alloc_slow(bytes, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
-}
-
-static size_t
-usable(const struct rt__span *sp)
-{
-	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
 }
 
 static struct rt__span *
@@ -217,8 +279,27 @@ must_be_in_use(const char *what, const void *p)
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
 	if (!sp)
+		sp = rt__span_watched(p, &state);
+	if (!sp)
 		rt__bad_pointer(what, p);
 	return sp;
+}
+
+/* In place, or as far as the kernel can move its pages; NULL: it is what it was. */
+static void *
+realloc_large(struct rt__span *sp, void *old, size_t size)
+{
+	size_t was = usable(sp);
+	uint8_t *state;
+
+	if (!unwatched("realloc", old, &state))
+		return NULL;
+	must_enter();
+	void *p = rt__large_realloc(sp, size);
+	rt__heap_leave();
+	if (p && rt__unlikely(rt__profile_on()) && usable(rt__unit_of(p)) != was)
+		profile_large(p);
+	return p;
 }
 
 void *
@@ -232,9 +313,8 @@ rt__realloc(void *old, size_t size)
 		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
 			return old;
 	} else {
-		must_enter();
-		void *p = rt__large_realloc(sp, size);
-		rt__heap_leave();
+		void *p = realloc_large(sp, old, size);
+
 		if (p)
 			return p;
 	}
@@ -269,13 +349,10 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
+	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
 		p = alloc_class(aligned_class(size, align), &zero);
-	} else {
-		must_enter();
-		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
-		rt__heap_leave();
-	}
+	else
+		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))

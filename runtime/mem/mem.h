@@ -61,6 +61,11 @@ void rt__mem_set_limit(size_t bytes);
 
 /* ---- looking at it ---- */
 
+/* $RTMEMPROFILE: a heap profile is taken from now on, at that rate or the ordinary one, and written
+ * there at exit. */
+void rt__profile_at_exit_init(const char *path, int rate);
+void rt__profile_at_exit(void);
+
 struct rt__mem_block {
 	uintptr_t start;
 	size_t size;

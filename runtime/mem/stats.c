@@ -29,8 +29,8 @@ rt_read_mem_stats(rt_mem_stats *ret)
 		for (uint32_t i = 0; i < sp->carved; i++) {
 			uint8_t state = rt__load_rlx(&sp->state[i]);
 
-			ret->blocks += state == RT_BLOCK_USED;
-			ret->bytes += state == RT_BLOCK_USED ? size : 0;
+			ret->blocks += rt__is_in_use(state);
+			ret->bytes += rt__is_in_use(state) ? size : 0;
 			ret->cached +=
 				state == RT_BLOCK_CACHED || state == RT_BLOCK_ZERO ? size : 0;
 		}
@@ -50,7 +50,7 @@ check_span(const struct rt__span *sp)
 	for (uint32_t i = 0; i < sp->nblocks; i++) {
 		bool is_free = sp->state[i] == RT_BLOCK_FREE;
 
-		CHECK(sp->state[i] <= RT_BLOCK_ZERO, sp);
+		CHECK(sp->state[i] <= RT_BLOCK_WATCHED, sp);
 		free += is_free && i < sp->carved;
 		below_low += is_free && i < sp->low;
 		beyond += !is_free && i >= sp->carved;
