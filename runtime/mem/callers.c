@@ -3,6 +3,10 @@
  * Who called the allocator. Frames are read between here and the end of the stack that the caller
  * runs on: a goroutine's or a foreign thread's; on any other, such as that of a signal handler, in
  * the page that it is in.
+ *
+ * The runtime's own frames, the innermost, are left by their frame pointers, which is many times as
+ * fast as by unwind tables; all of it has them. What other registers held in the program's frame is
+ * lost by this, but compilers find its caller by the stack pointer or the frame pointer.
  */
 #include "mem/stacks.h"
 #include "proc/proc.h"
@@ -26,12 +30,36 @@ stack_here(void)
 	return (struct rt__stack){sp, RT_ALIGN_UP(sp + 1, PAGE)};
 }
 
+/* Where the runtime was called. */
+static bool
+find_program(struct rt__stack stack, struct rt__context *ret)
+{
+	const uintptr_t *frame = __builtin_frame_address(0);
+
+	while (stack.hi > 2 * sizeof *frame && (uintptr_t)frame - stack.lo < stack.hi - stack.lo &&
+	       (uintptr_t)frame <= stack.hi - 2 * sizeof *frame) {
+		const uintptr_t *next = (const uintptr_t *)frame[0];
+
+		if (rt__text_of(frame[1] - 1) != RT_TEXT_RT0) {
+			*ret = (struct rt__context){0};
+			ret->reg[RT_REG_PC] = frame[1];
+			ret->reg[RT_REG_SP] = (uintptr_t)(frame + 2);
+			ret->reg[RT_REG_RBP] = (uintptr_t)next;
+			return true;
+		}
+		if (next <= frame)
+			break;
+		frame = next;
+	}
+	return false;
+}
+
 unsigned
 rt__stacks_callers(uintptr_t *pcs, unsigned max)
 {
-	struct rt__context here;
+	struct rt__stack stack = stack_here();
+	struct rt__context from;
 
-	rt__context_here(&here);
-	int n = rt__callers(&here, true, stack_here(), pcs, (int)max);
-	return (unsigned)n;
+	return find_program(stack, &from) ? (unsigned)rt__callers(&from, true, stack, pcs, (int)max)
+					  : 0;
 }

@@ -269,18 +269,16 @@ is_ours(uintptr_t pc)
 	return rt__text_of(pc - 1) == RT_TEXT_RT0;
 }
 
-/* The runtime's own frames at both ends are of no interest: malloc, and what has called main. */
+/* Without what has called main, or a goroutine's function. */
 static uint32_t
 stack_here(void)
 {
-	uintptr_t pcs[RT_STACK_DEPTH + 2];
-	unsigned n = rt__stacks_callers(pcs, RT_ARRAY_LEN(pcs)), first = 0;
+	uintptr_t pcs[RT_STACK_DEPTH];
+	unsigned n = rt__stacks_callers(pcs, RT_STACK_DEPTH);
 
-	while (first < n && is_ours(pcs[first]))
-		first++;
-	while (n > first && is_ours(pcs[n - 1]))
+	while (n > 1 && is_ours(pcs[n - 1]))
 		n--;
-	return n > first ? rt__stacks_add(pcs + first, n - first) : 0;
+	return n > 0 ? rt__stacks_add(pcs, n) : 0;
 }
 
 static bool

@@ -20,9 +20,9 @@ uint32_t rt__stacks_add(const uintptr_t *pcs, unsigned n);
 unsigned rt__stacks_get(uint32_t id, const uintptr_t **ret_pcs);
 
 /*
- * The callers of the runtime's function that runs: return addresses, innermost first, at most max.
- * The runtime's own frames are left out but for those that other code has called. It allocates
- * nothing and takes no lock; a few hundred nanoseconds for each.
+ * Who has called the runtime: return addresses, innermost first, at most max. The runtime's own
+ * frames between here and there are left out. It allocates nothing and takes no lock; a few hundred
+ * nanoseconds for each.
  */
 unsigned rt__stacks_callers(uintptr_t *pcs, unsigned max);
 
