@@ -307,6 +307,18 @@ void rt__large_free(struct rt__span *sp);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);
 
+/* ---- stats.c ---- */
+
+/* What there is of a class. */
+struct rt__class_figures {
+	size_t spans;
+	size_t used, bytes;          /* blocks of the program */
+	size_t cached, cached_bytes; /* free, in some cache or in stock */
+	size_t free, free_bytes;     /* free in their spans, used before or not */
+};
+/* Of all classes. Without locks: what changes meanwhile is counted as one or the other. */
+void rt__read_class_figures(struct rt__class_figures *ret);
+
 /* ---- report.c ---- */
 
 /* p, handed to `what`, is no block in use: says why, and ends the program. Or it is, but has not

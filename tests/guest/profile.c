@@ -82,7 +82,7 @@ static int
 estimated(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	rt_set_mem_profile_rate(32 << 10);
+	rt_set_mem_profile_rate(8 << 10);
 	for (int i = 0; i < 10; i++) {
 		keeps(KEEP);
 		memmove(kept + KEEP, kept, KEEP * sizeof *kept);
