@@ -355,16 +355,18 @@ emit_sample(struct writer *w, const struct rt__profile_bucket *b)
 int
 rt_write_heap_profile(int fd)
 {
-	struct writer *w = rt__os_reserve(sizeof *w);
 	int saved = errno;
 	size_t size;
 	uint32_t n;
-
-	if (!w)
-		return ENOMEM;
 	struct rt__profile_bucket *buckets = rt__profile_read(&n, &size);
+	struct writer *w = buckets ? rt__os_reserve(sizeof *w) : NULL;
+
+	if (!w) {
+		if (buckets)
+			rt__os_unmap(buckets, size);
+		return ENOMEM;
+	}
 	w->fd = fd;
-	w->err = buckets ? 0 : ENOMEM;
 	w->rate = rt__load_rlx(&rt__profile_rate.bytes);
 	w->text_n = 1;
 	emit_header(w);
@@ -375,8 +377,7 @@ rt_write_heap_profile(int fd)
 	flush(w);
 	int err = w->err;
 	rt__os_unmap(w, sizeof *w);
-	if (buckets)
-		rt__os_unmap(buckets, size);
+	rt__os_unmap(buckets, size);
 	errno = saved;
 	return err;
 }
