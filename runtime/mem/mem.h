@@ -77,6 +77,9 @@ struct rt__mem_block {
  * What it says of a block that is allocated or freed meanwhile is one of the two. */
 bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
 
+/* How debuggers find all of it: mem/heap_layout.h. */
+extern const struct rt__heap_layout rt__heap_layout __attribute__((visibility("hidden")));
+
 /* Compares everything that the heap knows with everything else; throws if it does not fit. Only
  * while nobody else allocates. */
 void rt__mem_check(void);

@@ -10,6 +10,8 @@
 
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
+
 extern const char rt__text_rt0[], rt__text_rt0_end[], rt__text_libc[], rt__text_libc_end[],
 	rt__text_user[], rt__text_user_end[];       /* rt0.ld */
 extern const char rt__gostart[], rt__gostart_any[]; /* switch.S */
@@ -101,4 +103,5 @@ const struct rt__layout rt__layout __attribute__((visibility("hidden"))) = {
 
 	.g_wait_since = G(wait_since),
 	.clock = AT(&rt__sched.clock),
+	.heap = AT(&rt__heap_layout),
 };

@@ -80,6 +80,8 @@ struct rt__layout {
 	 * looked at it: when it has been idle since, that was long ago. */
 	struct rt__field g_wait_since;
 	uint64_t clock; /* uint32_t */
+
+	uint64_t heap; /* struct rt__heap_layout, in mem/heap_layout.h */
 };
 
 #endif

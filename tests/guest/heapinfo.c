@@ -230,8 +230,27 @@ long_life(int argc, char **argv)
 	return 0;
 }
 
+/* For who looks from outside: 700 blocks of 112 bytes and one of 5 MiB, until its input ends. */
+static int
+parked(int argc, char **argv)
+{
+	char c;
+
+	for (int i = 0; i < 1000; i++)
+		blocks[i] = malloc(100);
+	for (int i = 0; i < 300; i++)
+		free(blocks[i]);
+	blocks[0] = malloc(5 * MIB);
+	CHECK(write(1, "ready\n", 6) == 6);
+	CHECK(read(0, &c, 1) == 0);
+	if (argc > 0 && strcmp(argv[0], "abort") == 0)
+		abort();
+	CHECK(write(1, "ok\n", 3) == 3);
+	return 0;
+}
+
 static const struct guest_case cases[] = {
-	{"figures", figures}, {"printed", printed}, {"long-life", long_life}};
+	{"parked", parked}, {"figures", figures}, {"printed", printed}, {"long-life", long_life}};
 
 int
 main(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include "runtime.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ check_layout(const struct rt__layout *layout, struct ri_error *error)
 			       layout->version, RT_LAYOUT_VERSION);
 	}
 	if (layout->machine != EM_X86_64 || layout->pointer_size != 8 ||
-	    layout->size < sizeof(*layout) || layout->nsaved > RT_LAYOUT_SAVED ||
+	    layout->size < offsetof(struct rt__layout, heap) || layout->nsaved > RT_LAYOUT_SAVED ||
 	    layout->saved_size > RECORD_MAX || !PLAUSIBLE(layout->g, sp) ||
 	    !plausible(&layout->g_wait_since, 1, layout->g.size) || !PLAUSIBLE(layout->m, id) ||
 	    !PLAUSIBLE(layout->p, id)) {
@@ -84,6 +85,9 @@ read_layout(struct ri_runtime *runtime, struct ri_program *program, struct ri_er
 			       "has no memory where its layout descriptor should be, at "
 			       "%#" PRIx64,
 			       program->base + address);
+	}
+	if (runtime->layout.size < sizeof(runtime->layout)) {
+		runtime->layout.heap = 0; /* an older rt0 */
 	}
 	return check_layout(&runtime->layout, error);
 }
