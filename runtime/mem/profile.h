@@ -44,8 +44,10 @@ struct rt__profile_bucket *rt__profile_read(uint32_t *ret_n, size_t *ret_size);
 
 /* ---- runs.c ---- */
 
-/* Of a new cache: its runs are empty. */
-void rt__runs_init(struct rt__cache *c);
+/* Of a new cache, or one whose blocks are others' by now: its runs are empty. */
+void rt__runs_reset(struct rt__cache *c);
+/* Gives what is left of a cache's runs to their spans. */
+void rt__runs_flush(struct rt__cache *c);
 /* A block of a class, and whether it is to be sampled; NULL without memory. Between rt__heap_enter
  * and _leave. */
 void *rt__run_alloc(struct rt__cache *c, unsigned class, bool *zero, bool *sampled);

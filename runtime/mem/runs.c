@@ -11,8 +11,8 @@
  * bin by a table from sizes to classes, and free by the class in the span. The table is made to
  * lead to other bins, the runs; blocks that are freed go to the ordinary bin. From a run blocks are
  * only taken, so that when it has become empty, it is known how many. Then malloc comes here, and
- * gets the next run: what is in the ordinary bin, by changing places with it, or a part, such that
- * the run ends before the block that is to be sampled. All bytes of a run count as allocated when
+ * gets the next run: what the ordinary bin has of the cache's own, or a part, such that the run
+ * ends before the block that is to be sampled. All bytes of a run count as allocated when
  * it is handed out; distances between samples have no memory, so that it does not matter what
  * became of them.
  *
@@ -23,10 +23,34 @@
 #include "mem/profile.h"
 
 void
-rt__runs_init(struct rt__cache *c)
+rt__runs_reset(struct rt__cache *c)
 {
-	for (unsigned i = RT_CLASS_END; i < RT_RUN_END; i++)
-		c->bins[i] = rt__cache_none.bins[0];
+	for (unsigned i = RT_CLASS_END; i < RT_RUN_END; i++) {
+		struct rt__bin *run = &c->bins[i];
+
+		if (run->lo)
+			run->top = run->lo;
+		else
+			*run = rt__cache_none.bins[0];
+	}
+}
+
+static size_t
+count(const struct rt__bin *b)
+{
+	return (size_t)(b->top - b->lo);
+}
+
+void
+rt__runs_flush(struct rt__cache *c)
+{
+	for (unsigned class = 1; class < RT_RUN_CLASSES; class ++) {
+		struct rt__bin *run = &c->bins[RT_CLASS_RUN + class];
+
+		if (count(run) > 0)
+			rt__central_free(class, run->lo + 1, (uint32_t)count(run));
+		run->top = run->lo;
+	}
 }
 
 void
@@ -39,42 +63,22 @@ rt__runs_use(bool on)
 	}
 }
 
-static uint32_t
-count(const struct rt__bin *b)
-{
-	return (uint32_t)(b->top - b->lo);
-}
-
-/* With place for a full stack, as the ordinary bin has when it is enlarged. */
 static bool
 give_place(struct rt__bin *run, unsigned class)
 {
 	uint32_t cap = rt__class_cap[class];
-	struct rt__block *at = rt__persistent_try((cap + 1) * sizeof *at, RT_CACHE_LINE);
+	struct rt__block *lo = rt__persistent_try((cap + 1) * sizeof *lo, RT_CACHE_LINE);
 
-	if (!at)
+	if (!lo)
 		return false;
-	*run = (struct rt__bin){at, at + cap, at, NULL};
+	*run = (struct rt__bin){lo, lo + cap, lo, lo + cap};
 	return true;
 }
 
-static void
-swap(struct rt__bin *a, struct rt__bin *b)
-{
-	struct rt__bin c = *a;
-
-	*a = *b;
-	*b = c;
-}
-
-/* Fills an empty run with up to n of the blocks of b. */
+/* Moves up to n blocks of b to an empty run, the topmost on top. */
 static void
 fill(struct rt__bin *run, struct rt__bin *b, size_t n)
 {
-	if (n >= count(b) && !b->more) {
-		swap(run, b);
-		return;
-	}
 	n = n < count(b) ? n : count(b);
 	b->top -= n;
 	__builtin_memcpy(run->lo + 1, b->top + 1, n * sizeof *run->lo);
@@ -95,7 +99,7 @@ rt__run_alloc(struct rt__cache *c, unsigned class, bool *zero, bool *sampled)
 	if (!p)
 		return NULL;
 	*sampled = rt__profile_count(&c->sampler, size);
-	if (class >= RT_RUN_CLASSES || (run->lo == run->hi && !give_place(run, class)))
+	if (class >= RT_RUN_CLASSES || (run->lo == run->end && !give_place(run, class)))
 		return p;
 	if (run->top == run->lo && count(b) > 0 && c->sampler.left >= size) {
 		fill(run, b, c->sampler.left / size);

@@ -54,8 +54,8 @@ read_totals(rt_mem_stats *ret)
 
 	*ret = (rt_mem_stats){0};
 	rt__lock(&h->lock);
-	ret->reserved = h->max_chunks * RT_CHUNK;
-	ret->committed = h->size;
+	ret->committed = (h->nchunks - h->holes) * RT_CHUNK;
+	ret->reserved = ret->committed + (h->base - h->table);
 	ret->in_use = h->used * RT_UNIT;
 	ret->idle = h->dirty * RT_UNIT;
 	ret->released = h->released;
@@ -124,6 +124,8 @@ check_unit(uint32_t unit)
 	const struct rt__chunk *c = &rt__heap.chunks[unit / RT_CHUNK_UNITS];
 	uint32_t n = 1, bit = 1u << unit % RT_CHUNK_UNITS;
 
+	if (c->huge == RT_HOLE)
+		return RT_CHUNK_UNITS;
 	if (c->free & bit) {
 		CHECK(sp->magic == 0, sp);
 		return 1;
@@ -159,7 +161,7 @@ rt__mem_check(void)
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
-	CHECK(h->used == (size_t)h->nchunks * RT_CHUNK_UNITS - free, h);
+	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
 }
