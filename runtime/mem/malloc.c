@@ -20,6 +20,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include <rt/rt.h>
+
 #include "mem/heap.h"
 #include "mem/mem.h"
 #include "mem/profile.h"
@@ -63,11 +65,11 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(unsigned class, bool *zero, bool *sampled)
+alloc_central(struct rt__cache *none, unsigned class, bool *zero, bool *sampled)
 {
 	struct rt__block b;
 
-	if (rt__central_take(&rt__cache_none, class, &b, 1) == 0)
+	if (rt__central_take(none, class, &b, 1) == 0)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
@@ -86,19 +88,20 @@ refilled(struct rt__cache *c, unsigned class, bool *zero)
 }
 
 static void *
-alloc_class(unsigned class, bool *zero)
+alloc_class(unsigned class, bool noscan, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
 	bool profiled = rt__profile_on(), sampled = false;
 	void *p = NULL;
 
 	if (rt__likely(!profiled))
-		p = rt__bin_pop_zero(&c->bins[class], zero);
+		p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
 	if (rt__likely(p != NULL))
 		return p;
 	must_enter();
-	if (c == &rt__cache_none)
-		p = alloc_central(class, zero, &sampled);
+	c = rt__cache_twin(c, noscan);
+	if (c->none)
+		p = alloc_central(c, class, zero, &sampled);
 	else if (profiled)
 		p = rt__run_alloc(c, class, zero, &sampled);
 	else
@@ -123,18 +126,18 @@ profile_large(void *p)
 	size_t size = usable(rt__unit_of(p));
 
 	must_enter();
-	bool sampled = c == &rt__cache_none ? rt__profile_count_shared(size)
-					    : rt__profile_count(&c->sampler, size);
+	bool sampled =
+		c->none ? rt__profile_count_shared(size) : rt__profile_count(&c->sampler, size);
 	rt__heap_leave();
 	if (sampled)
 		rt__profile_alloc(p, size);
 }
 
 static void *
-alloc_large(size_t size, size_t align, bool *zero)
+alloc_large(size_t size, size_t align, bool noscan, bool *zero)
 {
 	must_enter();
-	void *p = rt__large_alloc(size, align, zero);
+	void *p = rt__large_alloc(size, align, noscan, zero);
 	rt__heap_leave();
 	if (p && rt__unlikely(rt__profile_on()))
 		profile_large(p);
@@ -142,14 +145,14 @@ alloc_large(size_t size, size_t align, bool *zero)
 }
 
 static RT_NOINLINE void *
-alloc_slow(size_t size, bool *zero)
+alloc_slow(size_t size, bool noscan, bool *zero)
 {
 	void *p;
 
 	if (size <= RT_MEDIUM_MAX)
-		p = alloc_class(rt__size_class(size), zero);
+		p = alloc_class(rt__size_class(size), noscan, zero);
 	else
-		p = alloc_large(size, 0, zero);
+		p = alloc_large(size, 0, noscan, zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))
@@ -166,7 +169,7 @@ malloc_slow(size_t size)
 
 	if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
 }
 
 /* The span of a block in use, which nobody watches any more; NULL in a handler that may not ask. */
@@ -204,8 +207,10 @@ free_slow(void *p)
 		return;
 	if (!rt__heap_enter())
 		return; /* in a handler: rather lose it */
-	if (c != &rt__cache_none && sp->class < RT_CLASSES) {
-		rt__cache_spill(c, sp->class);
+	c = rt__cache_twin(c, sp->noscan);
+	if (!c->none && sp->class < RT_CLASSES) {
+		if (rt__bin_full(&c->bins[sp->class]))
+			rt__cache_spill(c, sp->class);
 		rt__bin_push(c, sp, p, state);
 	} else {
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
@@ -229,6 +234,17 @@ rt__malloc(size_t size)
 			return p;
 	}
 	return malloc_slow(size);
+}
+
+void *
+rt_malloc_noscan(size_t size)
+{
+	void *p = NULL;
+	bool zero;
+
+	if (rt__likely(size <= RT_MEDIUM_MAX && !rt__profile_on()))
+		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
 }
 
 void
@@ -257,7 +273,7 @@ rt__calloc(size_t n, size_t size)
 		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
 				     &zero);
 	if (rt__unlikely(!p))
-		p = alloc_slow(bytes, &zero);
+		p = alloc_slow(bytes, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
@@ -309,7 +325,7 @@ rt__realloc(void *old, size_t size)
 		if (p)
 			return p;
 	}
-	void *p = rt__malloc(size);
+	void *p = sp->noscan ? rt_malloc_noscan(size) : rt__malloc(size);
 	if (!p)
 		return NULL;
 	__builtin_memcpy(p, old, size < have ? size : have);
@@ -341,9 +357,10 @@ alloc_aligned(size_t align, size_t size)
 		return NULL;
 	}
 	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
-		p = alloc_class(aligned_class(size, align), &zero);
+		p = alloc_class(aligned_class(size, align), false, &zero);
 	else
-		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
+		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
+				&zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))

@@ -99,8 +99,9 @@ rt__run_alloc(struct rt__cache *c, unsigned class, bool *zero, bool *sampled)
 	if (!p)
 		return NULL;
 	*sampled = rt__profile_count(&c->sampler, size);
-	if (class >= RT_RUN_CLASSES || (run->lo == run->end && !give_place(run, class)))
-		return p;
+	if (c->noscan || class >= RT_RUN_CLASSES ||
+	    (run->lo == run->end && !give_place(run, class)))
+		return p; /* those without pointers do not come by the table */
 	if (run->top == run->lo && count(b) > 0 && c->sampler.left >= size) {
 		fill(run, b, c->sampler.left / size);
 		c->sampler.left -= count(run) * size;
