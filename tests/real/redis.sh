@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# redis.sh RT0_CC SOURCE_DIR WORK_DIR: the Redis server, unmodified, built with rt0-cc. It is filled,
-# saves its data in a child made by fork while clients write, and loads it again. The same objects,
-# linked with musl alone, must come to the same data.
+# redis.sh RT0_CC SOURCE_DIR WORK_DIR: the Redis server, unmodified, built with rt0-cc. It is
+# filled, saves its data in a child made by fork while clients write, and loads it again. The same
+# objects, linked with musl alone, must come to the same data.
 set -eu
 rt0_cc=$1
 here=$2
@@ -15,9 +15,11 @@ cd "$work"
 if [ ! -e compiled ]; then
 	rm -rf redis
 	cp -r "$src" redis
-	make -C redis/deps CC="$rt0_cc" CFLAGS=-O1 hiredis linenoise lua hdr_histogram >make.log 2>&1
+	make -C redis/deps CC="$rt0_cc" CFLAGS=-O1 hiredis linenoise lua hdr_histogram \
+		>make.log 2>&1
 	make -C redis/src -j2 CC="$rt0_cc" MALLOC=libc BUILD_TLS=no USE_SYSTEMD=no DEBUG= \
-		OPTIMIZATION=-O1 FINAL_LDFLAGS= redis-server redis-cli redis-benchmark >>make.log 2>&1
+		OPTIMIZATION=-O1 FINAL_LDFLAGS= redis-server redis-cli redis-benchmark \
+		>>make.log 2>&1
 	touch compiled
 fi
 cd redis/src
