@@ -84,6 +84,7 @@ struct rt__debug {
 	int stackuse;        /* measure how deep goroutines go, and print it at exit */
 	int schedtrace;      /* print the scheduler's state every so many milliseconds */
 	int scheddetail;     /* ... with a line for each P, M and G */
+	int memprofilerate;  /* bytes between samples of the heap profile, if one is taken */
 	int schedseed;       /* choose who runs next at random, from this seed */
 };
 extern struct rt__debug rt__debug;

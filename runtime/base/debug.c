@@ -12,6 +12,7 @@ static const struct key {
 } keys[] = {
 	{"asyncpreemptoff", offsetof(struct rt__debug, asyncpreemptoff)},
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
+	{"memprofilerate", offsetof(struct rt__debug, memprofilerate)},
 	{"minsigstksz", offsetof(struct rt__debug, minsigstksz)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GOMAXPROCS, RTDEBUG, RTMEMLIMIT, RTSTACK and RTTRACEBACK. What is wrong in one of them is
- * ignored, and said once, on stderr, by the initializer of the package `runtime`: not where it is
- * read, when half the runtime is not there yet. A program that runs with more rights than its user
- * (AT_SECURE) reads none of them.
+ * GOMAXPROCS, RTDEBUG, RTMEMLIMIT, RTMEMPROFILE, RTSTACK and RTTRACEBACK. What is wrong in one of
+ * them is ignored, and said once, on stderr, by the initializer of the package `runtime`: not where
+ * it is read, when half the runtime is not there yet. A program that runs with more rights than its
+ * user (AT_SECURE) reads none of them.
  */
 #include "boot/env.h"
 
@@ -136,11 +136,21 @@ init_limit(void)
 		rt__mem_set_limit(limit);
 }
 
+static void
+init_profile(void)
+{
+	const char *path = setting("RTMEMPROFILE");
+
+	if (path && *path)
+		rt__profile_at_exit_init(path, rt__debug.memprofilerate);
+}
+
 void
 rt__goenvs(void)
 {
 	init_traceback();
 	init_limit();
+	init_profile();
 	rt__env.gomaxprocs = parse_procs(setting("GOMAXPROCS"));
 }
 

@@ -13,6 +13,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
 
@@ -52,6 +53,7 @@ exit(int status)
 	if (__stdio_exit)
 		__stdio_exit();
 	rt__stackuse_print();
+	rt__profile_at_exit();
 	rt__crash_wait(); /* who panics on another thread has its say, and ends the process */
 	_Exit(status);
 }

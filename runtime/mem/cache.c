@@ -19,6 +19,7 @@
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
 
 #define FEW 4ul /* blocks, that a place is for at first */
 
@@ -26,7 +27,7 @@ static struct rt__block none[1];
 
 #define NO_BINS                                                                                    \
 	{                                                                                          \
-		[0 ... RT_CLASS_END - 1] = { none, none, none, none }                              \
+		[0 ... RT_RUN_END - 1] = { none, none, none, none }                                \
 	}
 struct rt__cache rt__cache_none = {.bins = NO_BINS, .none = true, .twin = &rt__cache_none_noscan};
 struct rt__cache rt__cache_none_noscan = {
@@ -225,6 +226,7 @@ rt__cache_flush(struct rt__cache *c)
 			rt__central_free(i, b->lo + 1, own(b));
 		b->top = b->lo;
 	}
+	rt__runs_flush(c);
 	rt__central_clear(c);
 }
 
@@ -262,6 +264,9 @@ rt__cache_recover(struct rt__cache *c)
 	for (unsigned i = 1; i < RT_CLASSES; i++) {
 		recover_place(small_place(c, i), FEW);
 		recover_place(large_place(c, i), rt__class_cap[i]);
+		const struct rt__bin *run = i < RT_RUN_CLASSES ? &c->bins[RT_CLASS_RUN + i] : NULL;
+		if (run && room(run) > 0)
+			recover_place(run->lo, room(run));
 	}
 	rt__cache_reset(c);
 }
@@ -276,4 +281,5 @@ rt__cache_reset(struct rt__cache *c)
 
 		c->bins[i] = (struct rt__bin){lo, end, lo, end};
 	}
+	rt__runs_reset(c);
 }

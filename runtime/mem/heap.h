@@ -36,11 +36,18 @@
  * one case of a double free that may go unnoticed.
  */
 enum rt__block_state {
-	RT_BLOCK_FREE,   /* its span has it */
-	RT_BLOCK_USED,   /* the program has it */
-	RT_BLOCK_CACHED, /* a cache has it, or central in a batch */
-	RT_BLOCK_ZERO,   /* ... and it is known to be all zeros */
+	RT_BLOCK_FREE,    /* its span has it */
+	RT_BLOCK_USED,    /* the program has it */
+	RT_BLOCK_CACHED,  /* a cache has it, or central in a batch */
+	RT_BLOCK_ZERO,    /* ... and it is known to be all zeros */
+	RT_BLOCK_WATCHED, /* the program has it, and free is to look closer: not on its fast path */
 };
+
+static inline bool
+rt__is_in_use(uint8_t state)
+{
+	return state == RT_BLOCK_USED || state == RT_BLOCK_WATCHED;
+}
 
 /* A block and where its state is: what goes between spans and caches. */
 struct rt__block {
@@ -149,13 +156,21 @@ rt__span_of_block(const void *p, uint8_t **state)
 	return sp;
 }
 
-/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+/* The span of a block in use; NULL for NULL itself, misuse, and what is watched. */
 static inline struct rt__span *
 rt__span_in_use(const void *p, uint8_t **state)
 {
 	struct rt__span *sp = rt__span_of_block(p, state);
 
 	return rt__likely(sp && rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
+}
+
+static inline struct rt__span *
+rt__span_watched(const void *p, uint8_t **state)
+{
+	struct rt__span *sp = rt__span_of_block(p, state);
+
+	return sp && rt__load_rlx(*state) == RT_BLOCK_WATCHED ? sp : NULL;
 }
 
 /* ---- persistent.c ---- */
@@ -232,6 +247,15 @@ struct rt__bin {
 	struct rt__block *end; /* the last one that there is room for */
 };
 
+/* When the next block is to be sampled: profile.c. */
+struct rt__sampler {
+	size_t left;     /* bytes until then */
+	uint64_t random; /* state */
+	uint32_t epoch;  /* what the two belong to */
+};
+
+/* For small classes there is a second bin, its run, which frees do not go to: runs.c. */
+#define RT_RUN_END (RT_CLASS_RUN + RT_RUN_CLASSES)
 /* What a cache's spans of a class get back, from others or from the cache itself: with the class's
  * central.lock. */
 struct rt__shelf {
@@ -241,7 +265,9 @@ struct rt__shelf {
 #define RT_SHELF 2u
 
 struct rt__cache {
-	struct rt__bin bins[RT_CLASS_END]; /* large and huge: always full */
+	/* Those of large and huge blocks are always full; those up to RT_CLASS_RUN are no bins. */
+	struct rt__bin bins[RT_RUN_END];
+	struct rt__sampler sampler;
 	/* Of a foreign thread's: */
 	struct rt__foreign_head head;
 	bool foreign, in_use;
@@ -338,6 +364,18 @@ void *rt__large_alloc(size_t size, size_t align, bool noscan, bool *zero);
 void rt__large_free(struct rt__span *sp);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);
+
+/* ---- stats.c ---- */
+
+/* What there is of a class. */
+struct rt__class_figures {
+	size_t spans;
+	size_t used, bytes;          /* blocks of the program */
+	size_t cached, cached_bytes; /* free, in some cache or in stock */
+	size_t free, free_bytes;     /* free in their spans, used before or not */
+};
+/* Of all classes. Without locks: what changes meanwhile is counted as one or the other. */
+void rt__read_class_figures(struct rt__class_figures *ret);
 
 /* ---- report.c ---- */
 

@@ -16,6 +16,8 @@
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
+#include "mem/stacks.h"
 
 struct rt__malloc_count rt__malloc_count;
 
@@ -35,6 +37,8 @@ rt__mallocinit(void)
 	rt__persistent_init();
 	rt__heap_init();
 	rt__central_init();
+	rt__stacks_init();
+	rt__profile_init();
 	rt__lock_rank(&foreign_lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;

@@ -6,15 +6,16 @@
  * Fast paths: a block of a size class comes from the cache of the caller's P, and goes there; no
  * lock, no atomic operation, no call. free checks what it is given on the way, since it has to
  * look at the span for the class anyway: that the address is that of a block, and in use. Blocks of
- * spans that another cache owns lie aside and go back there (cache.c).
+ * spans that another cache owns lie aside and go back there (cache.c). What a profile wants to know
+ * costs the fast paths nothing: runs.c, and the state RT_BLOCK_WATCHED.
  *
  * All are weak: a program that brings an allocator keeps it. libc's own use of the heap comes by
  * libc_malloc.c.
  *
  * Not there yet: a mode that looks harder (RTDEBUG=malloc=hard: quarantine, canaries behind blocks,
- * random order); mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
- * blocks of less than 1 MiB; a fork from a handler that has interrupted malloc (it waits for a lock
- * that is held beneath it, or its child loses what other threads' caches held).
+ * random order); guard regions round blocks of less than 1 MiB; a fork from a handler that has
+ * interrupted malloc (it waits for a lock that is held beneath it, or its child loses what other
+ * threads' caches held).
  */
 #include <errno.h>
 #include <malloc.h>
@@ -24,6 +25,7 @@
 
 #include "mem/heap.h"
 #include "mem/mem.h"
+#include "mem/profile.h"
 
 #define WEAK(name) __attribute__((weak, alias(#name), visibility("default")))
 #define WEAK_DEFINITION __attribute__((weak, visibility("default")))
@@ -64,7 +66,7 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(struct rt__cache *none, unsigned class, bool *zero)
+alloc_central(struct rt__cache *none, unsigned class, bool *zero, bool *sampled)
 {
 	struct rt__block b;
 
@@ -72,24 +74,74 @@ alloc_central(struct rt__cache *none, unsigned class, bool *zero)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
+	*sampled = rt__profile_on() && rt__profile_count_shared(rt__class_size[class]);
 	return b.p;
+}
+
+static void *
+refilled(struct rt__cache *c, unsigned class, bool *zero)
+{
+	void *p = rt__run_rest(c, class, zero);
+
+	if (!p && rt__cache_refill(c, class))
+		p = rt__bin_pop_zero(&c->bins[class], zero);
+	return p;
 }
 
 static void *
 alloc_class(unsigned class, bool noscan, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
-	void *p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
+	bool profiled = rt__profile_on(), sampled = false;
+	void *p = NULL;
 
+	if (rt__likely(!profiled))
+		p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
 	if (rt__likely(p != NULL))
 		return p;
 	must_enter();
 	c = rt__cache_twin(c, noscan);
 	if (c->none)
-		p = alloc_central(c, class, zero);
-	else if (rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(&c->bins[class], zero);
+		p = alloc_central(c, class, zero, &sampled);
+	else if (profiled)
+		p = rt__run_alloc(c, class, zero, &sampled);
+	else
+		p = refilled(c, class, zero);
 	rt__heap_leave();
+	if (rt__unlikely(sampled))
+		rt__profile_alloc(p, rt__class_size[class]);
+	return p;
+}
+
+static size_t
+usable(const struct rt__span *sp)
+{
+	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+}
+
+/* A large block has come, or has another size. */
+static void
+profile_large(void *p)
+{
+	struct rt__cache *c = rt__cache_here();
+	size_t size = usable(rt__unit_of(p));
+
+	must_enter();
+	bool sampled =
+		c->none ? rt__profile_count_shared(size) : rt__profile_count(&c->sampler, size);
+	rt__heap_leave();
+	if (sampled)
+		rt__profile_alloc(p, size);
+}
+
+static void *
+alloc_large(size_t size, size_t align, bool noscan, bool *zero)
+{
+	must_enter();
+	void *p = rt__large_alloc(size, align, noscan, zero);
+	rt__heap_leave();
+	if (p && rt__unlikely(rt__profile_on()))
+		profile_large(p);
 	return p;
 }
 
@@ -98,13 +150,10 @@ alloc_slow(size_t size, bool noscan, bool *zero)
 {
 	void *p;
 
-	if (size <= RT_MEDIUM_MAX) {
+	if (size <= RT_MEDIUM_MAX)
 		p = alloc_class(rt__size_class(size), noscan, zero);
-	} else {
-		must_enter();
-		p = rt__large_alloc(size, 0, noscan, zero);
-		rt__heap_leave();
-	}
+	else
+		p = alloc_large(size, 0, noscan, zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))
@@ -119,9 +168,29 @@ malloc_slow(size_t size)
 	void *p = NULL;
 	bool zero;
 
-	if (size > 1024 && size <= RT_MEDIUM_MAX)
+	if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
 	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
+}
+
+/* The span of a block in use, which nobody watches any more; NULL in a handler that may not ask. */
+static struct rt__span *
+unwatched(const char *what, const void *p, uint8_t **state)
+{
+	struct rt__span *sp = rt__span_in_use(p, state);
+
+	if (sp)
+		return sp;
+	sp = rt__span_watched(p, state);
+	if (!sp)
+		rt__bad_pointer(what, p);
+	if (!rt__heap_enter())
+		return NULL;
+	if (!rt__profile_free(p))
+		rt__bad_pointer(what, p);
+	rt__store_rlx(*state, (uint8_t)RT_BLOCK_USED);
+	rt__heap_leave();
+	return sp;
 }
 
 static RT_NOINLINE void
@@ -131,9 +200,9 @@ free_slow(void *p)
 
 	if (!p)
 		return;
-	struct rt__span *sp = rt__span_in_use(p, &state);
+	struct rt__span *sp = unwatched("free", p, &state);
 	if (!sp)
-		rt__bad_pointer("free", p);
+		return; /* rather lose it */
 	struct rt__cache *c = rt__cache_here();
 	if (rt__bin_push(c, sp, p, state))
 		return;
@@ -160,7 +229,7 @@ void *
 rt__malloc(size_t size)
 {
 	if (rt__likely(size <= 1024)) {
-		void *p = rt__bin_pop(bin_here(rt__class_of_16[(size + 15) / 16]));
+		void *p = rt__bin_pop(bin_here(rt__load_rlx(&rt__class_of_16[(size + 15) / 16])));
 
 		if (rt__likely(p != NULL))
 			return p;
@@ -174,7 +243,7 @@ rt_malloc_noscan(size_t size)
 	void *p = NULL;
 	bool zero;
 
-	if (rt__likely(size <= RT_MEDIUM_MAX))
+	if (rt__likely(size <= RT_MEDIUM_MAX && !rt__profile_on()))
 		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
 	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
 }
@@ -202,18 +271,13 @@ rt__calloc(size_t n, size_t size)
 	}
 	void *p = NULL;
 	if (bytes <= 1024)
-		p = rt__bin_pop_zero(bin_here(rt__class_of_16[(bytes + 15) / 16]), &zero);
+		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
+				     &zero);
 	if (rt__unlikely(!p))
 		p = alloc_slow(bytes, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
-}
-
-static size_t
-usable(const struct rt__span *sp)
-{
-	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
 }
 
 static struct rt__span *
@@ -223,8 +287,27 @@ must_be_in_use(const char *what, const void *p)
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
 	if (!sp)
+		sp = rt__span_watched(p, &state);
+	if (!sp)
 		rt__bad_pointer(what, p);
 	return sp;
+}
+
+/* In place, or as far as the kernel can move its pages; NULL: it is what it was. */
+static void *
+realloc_large(struct rt__span *sp, void *old, size_t size)
+{
+	size_t was = usable(sp);
+	uint8_t *state;
+
+	if (!unwatched("realloc", old, &state))
+		return NULL;
+	must_enter();
+	void *p = rt__large_realloc(sp, size);
+	rt__heap_leave();
+	if (p && rt__unlikely(rt__profile_on()) && usable(rt__unit_of(p)) != was)
+		profile_large(p);
+	return p;
 }
 
 void *
@@ -238,9 +321,8 @@ rt__realloc(void *old, size_t size)
 		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
 			return old;
 	} else {
-		must_enter();
-		void *p = rt__large_realloc(sp, size);
-		rt__heap_leave();
+		void *p = realloc_large(sp, old, size);
+
 		if (p)
 			return p;
 	}
@@ -275,14 +357,11 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
+	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
 		p = alloc_class(aligned_class(size, align), false, &zero);
-	} else {
-		must_enter();
-		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
-				    &zero);
-		rt__heap_leave();
-	}
+	else
+		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
+				&zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))

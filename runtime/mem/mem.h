@@ -61,6 +61,11 @@ void rt__mem_set_limit(size_t bytes);
 
 /* ---- looking at it ---- */
 
+/* $RTMEMPROFILE: a heap profile is taken from now on, at that rate or the ordinary one, and written
+ * there at exit. */
+void rt__profile_at_exit_init(const char *path, int rate);
+void rt__profile_at_exit(void);
+
 struct rt__mem_block {
 	uintptr_t start;
 	size_t size;
@@ -71,6 +76,9 @@ struct rt__mem_block {
 /* The block of the heap that an address lies in, if there is one: in constant time, without locks.
  * What it says of a block that is allocated or freed meanwhile is one of the two. */
 bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
+
+/* How debuggers find all of it: mem/heap_layout.h. */
+extern const struct rt__heap_layout rt__heap_layout __attribute__((visibility("hidden")));
 
 /* Compares everything that the heap knows with everything else; throws if it does not fit. Only
  * while nobody else allocates. */

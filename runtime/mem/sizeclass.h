@@ -25,13 +25,17 @@ enum {
 	RT_CLASS_LARGE = RT_CLASSES, /* larger: not kept in caches */
 	RT_CLASS_HUGE,
 	RT_CLASS_END,
+	/* Classes of up to 1 KiB, and what rt__class_of_16 adds to them while a profile is taken:
+	 * see runs.c. */
+	RT_RUN_CLASSES = 33,
+	RT_CLASS_RUN = 64,
 };
 
 /* Bytes of a block, 0 for large and huge. */
 extern const uint32_t rt__class_size[RT_CLASS_END];
 /* Blocks that a cache keeps. */
 extern const uint8_t rt__class_cap[RT_CLASS_END];
-extern const uint8_t rt__class_of_16[1024 / 16 + 1];           /* of up to 1 KiB */
+extern uint8_t rt__class_of_16[1024 / 16 + 1];                 /* (a) of up to 1 KiB */
 extern const uint8_t rt__class_of_128[RT_SMALL_MAX / 128 + 1]; /* of up to RT_SMALL_MAX */
 
 /*
@@ -50,7 +54,7 @@ static inline unsigned
 rt__size_class(size_t size)
 {
 	if (size <= 1024)
-		return rt__class_of_16[(size + 15) / 16];
+		return rt__load_rlx(&rt__class_of_16[(size + 15) / 16]) % RT_CLASS_RUN;
 	if (size <= RT_SMALL_MAX)
 		return rt__class_of_128[(size + 127) / 128];
 	return RT_CLASS_MEDIUM + (unsigned)((size + RT_UNIT - 1) >> RT_UNIT_SHIFT);

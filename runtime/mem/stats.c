@@ -5,8 +5,50 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
+static struct rt__class_figures
+look_at_span(const struct rt__span *sp)
+{
+	struct rt__class_figures f = {.spans = 1};
+
+	for (uint32_t i = 0; i < sp->carved; i++) {
+		uint8_t state = rt__load_rlx(&sp->state[i]);
+
+		f.used += rt__is_in_use(state);
+		f.cached += state == RT_BLOCK_CACHED || state == RT_BLOCK_ZERO;
+		f.free += state == RT_BLOCK_FREE;
+	}
+	f.free += sp->nblocks - sp->carved;
+	size_t size = sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+	f.bytes = f.used * size;
+	f.cached_bytes = f.cached * size;
+	f.free_bytes = f.free * size;
+	return f;
+}
+
 void
-rt_read_mem_stats(rt_mem_stats *ret)
+rt__read_class_figures(struct rt__class_figures *ret)
+{
+	size_t units = rt__load_acq(&rt__heap.size) >> RT_UNIT_SHIFT; /* pairs with commit's */
+
+	__builtin_memset(ret, 0, RT_CLASS_END * sizeof *ret);
+	for (uint32_t unit = 0; unit < units; unit++) {
+		const struct rt__span *sp = rt__span_at(unit);
+
+		if (rt__load_acq(&sp->magic) == 0) /* pairs with the release of who made it */
+			continue;
+		struct rt__class_figures f = look_at_span(sp), *sum = &ret[sp->class];
+		sum->spans += f.spans;
+		sum->used += f.used;
+		sum->bytes += f.bytes;
+		sum->cached += f.cached;
+		sum->cached_bytes += f.cached_bytes;
+		sum->free += f.free;
+		sum->free_bytes += f.free_bytes;
+	}
+}
+
+static void
+read_totals(rt_mem_stats *ret)
 {
 	struct rt__heap *h = &rt__heap;
 
@@ -19,21 +61,19 @@ rt_read_mem_stats(rt_mem_stats *ret)
 	ret->released = h->released;
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
-	for (uint32_t unit = 0; unit < rt__load_rlx(&h->size) >> RT_UNIT_SHIFT; unit++) {
-		const struct rt__span *sp = rt__span_at(unit);
+}
 
-		if (rt__load_acq(&sp->magic) == 0) /* pairs with the release of who made it */
-			continue;
-		size_t size = sp->class < RT_CLASSES ? rt__class_size[sp->class]
-						     : sp->pages * (size_t)4096;
-		for (uint32_t i = 0; i < sp->carved; i++) {
-			uint8_t state = rt__load_rlx(&sp->state[i]);
+void
+rt_read_mem_stats(rt_mem_stats *ret)
+{
+	struct rt__class_figures f[RT_CLASS_END];
 
-			ret->blocks += state == RT_BLOCK_USED;
-			ret->bytes += state == RT_BLOCK_USED ? size : 0;
-			ret->cached +=
-				state == RT_BLOCK_CACHED || state == RT_BLOCK_ZERO ? size : 0;
-		}
+	read_totals(ret);
+	rt__read_class_figures(f);
+	for (unsigned i = 0; i < RT_CLASS_END; i++) {
+		ret->blocks += f[i].used;
+		ret->bytes += f[i].bytes;
+		ret->cached += f[i].cached_bytes;
 	}
 }
 
@@ -50,7 +90,7 @@ check_span(const struct rt__span *sp)
 	for (uint32_t i = 0; i < sp->nblocks; i++) {
 		bool is_free = sp->state[i] == RT_BLOCK_FREE;
 
-		CHECK(sp->state[i] <= RT_BLOCK_ZERO, sp);
+		CHECK(sp->state[i] <= RT_BLOCK_WATCHED, sp);
 		free += is_free && i < sp->carved;
 		below_low += is_free && i < sp->low;
 		beyond += !is_free && i >= sp->carved;

@@ -12,6 +12,8 @@
 
 #include "sched/sched_priv.h"
 
+#include "mem/mem.h"
+
 extern const char rt__text_rt0[], rt__text_rt0_end[], rt__text_libc[], rt__text_libc_end[],
 	rt__text_user[], rt__text_user_end[];       /* rt0.ld */
 extern const char rt__gostart[], rt__gostart_any[]; /* switch.S */
@@ -110,4 +112,5 @@ const struct rt__layout rt__layout __attribute__((visibility("hidden"))) = {
 	.wait_case.when = RT_FIELD(rt_case, rt_when),
 	.wait_options.deadline = RT_FIELD(rt_wait_options, deadline),
 	.wait_options.ctx = RT_FIELD(rt_wait_options, ctx),
+	.heap = AT(&rt__heap_layout),
 };

@@ -127,6 +127,8 @@ struct rt__layout {
 	struct {
 		struct rt__field deadline, ctx;
 	} wait_options;
+
+	uint64_t heap; /* struct rt__heap_layout, in mem/heap_layout.h */
 };
 
 #endif

@@ -15,6 +15,15 @@
 enum rt__text { RT_TEXT_NONE, RT_TEXT_RT0, RT_TEXT_LIBC, RT_TEXT_USER };
 enum rt__text rt__text_of(uintptr_t pc);
 
+/* Where the text comes from; path is as the program was executed. */
+struct rt__mapping {
+	uintptr_t start, limit, offset;
+	const char *path;
+	uint8_t build_id[20];
+	size_t build_id_size; /* 0 without one */
+};
+void rt__mapping_of_text(struct rt__mapping *ret);
+
 /* ---- unwind.c: callers of a context ---- */
 
 /* How a step found the caller: by unwind tables, exactly; by guessing, as through libc, which has
@@ -44,6 +53,10 @@ struct rt__line {
 	const char *root, *dir, *file;
 	int line;
 };
+
+#define RT_PATH_SIZE 512
+/* All of it, as far as it fits; returns path. */
+char *rt__line_path(const struct rt__line *l, char *path);
 
 /* Calls that the compiler has put in place, from the outside in: which, in .debug_info. Deeper ones
  * are left out. */

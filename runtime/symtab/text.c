@@ -72,3 +72,49 @@ rt__image_find(struct rt__image *im)
 			im->cfi.tables = in_memory(im, p);
 	return true;
 }
+
+/* ---- as profiles name it ---- */
+
+static void
+find_build_id(const struct rt__image *im, const Elf64_Phdr *notes, struct rt__mapping *ret)
+{
+	struct rt__bytes b = in_memory(im, notes);
+	const uint8_t *p;
+
+	while ((p = rt__bytes_take(&b, sizeof(Elf64_Nhdr)))) {
+		Elf64_Nhdr n;
+
+		__builtin_memcpy(&n, p, sizeof n);
+		const uint8_t *name = rt__bytes_take(&b, RT_ALIGN_UP((size_t)n.n_namesz, 4));
+		const uint8_t *desc = rt__bytes_take(&b, RT_ALIGN_UP((size_t)n.n_descsz, 4));
+		if (!name || !desc)
+			return;
+		if (n.n_type != NT_GNU_BUILD_ID || n.n_namesz != sizeof "GNU" ||
+		    __builtin_memcmp(name, "GNU", sizeof "GNU") != 0 ||
+		    n.n_descsz > sizeof ret->build_id)
+			continue;
+		__builtin_memcpy(ret->build_id, desc, n.n_descsz);
+		ret->build_id_size = n.n_descsz;
+	}
+}
+
+void
+rt__mapping_of_text(struct rt__mapping *ret)
+{
+	struct rt__image im;
+
+	*ret = (struct rt__mapping){.path = rt__program_path()};
+	rt__text_bounds(&ret->start, &ret->limit);
+	if (!rt__image_find(&im))
+		return;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)((uintptr_t)im.ehdr + sizeof *im.ehdr);
+	for (const Elf64_Phdr *p = ph; p < ph + im.ehdr->e_phnum; p++) {
+		if (p->p_type == PT_NOTE)
+			find_build_id(&im, p, ret);
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
+			continue;
+		ret->start = im.bias + p->p_vaddr;
+		ret->limit = ret->start + p->p_memsz;
+		ret->offset = p->p_offset;
+	}
+}

@@ -130,8 +130,6 @@ origin_of(uintptr_t pc)
 	}
 }
 
-#define PATH_SIZE 512
-
 /* Appends a part to a path: "." is left out, and ".." takes the folder before it away, as long as
  * there is one: build trees make long ways round. */
 static size_t
@@ -147,7 +145,7 @@ path_append(char *path, size_t n, const char *part)
 		if (up && n > 0 && !after_up) {
 			while (n > 0 && path[--n] != '/')
 				;
-		} else if (len > 0 && !(len == 1 && part[0] == '.') && n + len + 1 < PATH_SIZE) {
+		} else if (len > 0 && !(len == 1 && part[0] == '.') && n + len + 2 < RT_PATH_SIZE) {
 			if (n > 0)
 				path[n++] = '/';
 			__builtin_memcpy(path + n, part, len);
@@ -159,8 +157,8 @@ path_append(char *path, size_t n, const char *part)
 	return n;
 }
 
-static void
-path_of(const struct rt__line *l, char *path)
+char *
+rt__line_path(const struct rt__line *l, char *path)
 {
 	const char *first = l->root ? l->root : l->dir ? l->dir : l->file;
 	char *p = path;
@@ -170,6 +168,7 @@ path_of(const struct rt__line *l, char *path)
 	size_t n = path_append(p, 0, l->root);
 	n = path_append(p, n, l->dir);
 	path_append(p, n, l->file);
+	return path;
 }
 
 struct place {
@@ -181,7 +180,7 @@ struct place {
 static void
 print_place(uintptr_t pc, bool is_call, uintptr_t start, const struct rt__line *l)
 {
-	char path[PATH_SIZE + 1];
+	char path[RT_PATH_SIZE];
 	struct rt__image im;
 
 	if (rt__text_of(pc - is_call) == RT_TEXT_NONE)
@@ -189,7 +188,7 @@ print_place(uintptr_t pc, bool is_call, uintptr_t start, const struct rt__line *
 	if (!start && rt__image_find(&im))
 		start = im.bias;
 	if (l->file) {
-		path_of(l, path);
+		rt__line_path(l, path);
 		rt__eprintf("\t%s:%d +0x%lx\n", path, l->line, pc - start);
 	} else {
 		rt__eprintf("\t%s +0x%lx\n", origin_of(pc - is_call), pc - start);
@@ -199,10 +198,10 @@ print_place(uintptr_t pc, bool is_call, uintptr_t start, const struct rt__line *
 static void
 print_inlined_place(uintptr_t where, const struct rt__line *l)
 {
-	char path[PATH_SIZE + 1];
+	char path[RT_PATH_SIZE];
 
 	if (l->file) {
-		path_of(l, path);
+		rt__line_path(l, path);
 		rt__eprintf("\t%s:%d\n", path, l->line);
 	} else {
 		rt__eprintf("\t%s\n", origin_of(where));

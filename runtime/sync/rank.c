@@ -68,7 +68,8 @@ static const char *const names[RT_RANKS] = {
 	[RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
 	[RT_RANK_STACK] = "stack",       [RT_RANK_STACKUSE] = "stackuse",
 	[RT_RANK_CACHES] = "caches",     [RT_RANK_CENTRAL] = "central",
-	[RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
+	[RT_RANK_PROFILE] = "profile",   [RT_RANK_HEAP] = "heap",
+	[RT_RANK_TABLES] = "tables",     [RT_RANK_STACKS] = "stacks",
 	[RT_RANK_ACTION] = "action",
 };
 

@@ -24,8 +24,10 @@ enum rt__lock_rank {
 	RT_RANK_STACKUSE, /* how deep goroutines have gone */
 	RT_RANK_CACHES,   /* the list of foreign threads' caches */
 	RT_RANK_CENTRAL,  /* those of size classes: at most one of them */
+	RT_RANK_PROFILE,  /* the heap profile */
 	RT_RANK_HEAP,     /* units of the heap */
 	RT_RANK_TABLES,   /* memory of the runtime's tables */
+	RT_RANK_STACKS,   /* call stacks that are kept */
 	RT_RANK_ACTION,   /* the program's action for the runtime's own signal */
 	RT_RANKS
 };

@@ -237,6 +237,38 @@ Test(ps, json, .timeout = 60)
 	expect_undisturbed(&p);
 }
 
+/* What malloc says of itself, from outside: tests/guest/heapinfo.c. */
+static void
+expect_heap(const struct guest *g)
+{
+	guest_expect_exit(g, 0);
+	guest_expect_err_is(g, "");
+	guest_expect_out_matches(g,
+				 "^heap: [0-9.]+ MiB in spans, [0-9.]+ MiB idle; has been "
+				 "[0-9.]+ MiB; 7[0-9][0-9] blocks of 5\\.[0-9] MiB$");
+	guest_expect_out_matches(g, "^ +SIZE +SPANS +BLOCKS +BYTES +AT HAND +FREE$");
+	guest_expect_out_matches(g, "^ +112 +2 +70[0-3] +78[0-9]{3} +[0-9]+ +[0-9]+$");
+	guest_expect_out_matches(g, "^ +huge +1 +1 +52[0-9]{5} +0 +0$");
+	guest_expect_out_matches(g, "^ +all +[0-9]+ +7[0-9][0-9] +5[0-9]{6} ");
+}
+
+Test(ps, heap, .timeout = 60)
+{
+	struct park p = PARK("heapinfo", "parked");
+	struct guest g = RTINSPECT_RUN("ps", "--heap", p.number);
+
+	expect_heap(&g);
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", p.number);
+	guest_expect_out_matches(&g, "^heap: [0-9.]+ MiB in spans, .* has been [0-9.]+ MiB$");
+	cr_assert_eq(guest_count(g.out, "SPANS"), 0);
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "--json", "--heap", p.number);
+	guest_expect_out_matches(&g, "\"size\": 112,\n +\"spans\": 2,\n +\"blocks\": 70[0-3],");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
 Test(ps, stripped, .timeout = 60)
 {
 	struct park p = PARK("park-stripped", "3");
@@ -462,11 +494,12 @@ cores_are_files(void)
 
 /* Makes a core file in a new folder; false if this machine makes none. */
 static bool
-make_core(char dir[static 32], char core[static 64], int pid[static 1])
+make_core(const char *name, const char *const *args, char dir[static 32], char core[static 64],
+	  int pid[static 1])
 {
 	strcpy(dir, "/tmp/rt0-ps-XXXXXX");
 	cr_assert(mkdtemp(dir));
-	struct park p = park_in(dir, "park", (const char *const[]){"3", "hog", "abort", NULL});
+	struct park p = park_in(dir, name, args);
 	int status = release(&p);
 	struct stat found;
 
@@ -483,7 +516,8 @@ Test(ps, core, .timeout = 60)
 	char dir[32], core[64], head[100], cut[64];
 	int pid;
 
-	if (!cores_are_files() || !make_core(dir, core, &pid))
+	if (!cores_are_files() ||
+	    !make_core("park", (const char *const[]){"3", "hog", "abort", NULL}, dir, core, &pid))
 		cr_skip_test("no core files here");
 	struct guest g = RTINSPECT_RUN("core", core);
 	expect_table(&g);
@@ -507,6 +541,21 @@ Test(ps, core, .timeout = 60)
 	guest_expect_err(&g, "is truncated: it should have");
 	guest_free(&g);
 	unlink(cut);
+	rmdir(dir);
+}
+
+Test(ps, heap_of_a_core, .timeout = 60)
+{
+	char dir[32], core[64];
+	int pid;
+
+	if (!cores_are_files() ||
+	    !make_core("heapinfo", (const char *const[]){"parked", "abort", NULL}, dir, core, &pid))
+		cr_skip_test("no core files here");
+	struct guest g = RTINSPECT_RUN("core", "--heap", core);
+	expect_heap(&g);
+	guest_free(&g);
+	unlink(core);
 	rmdir(dir);
 }
 

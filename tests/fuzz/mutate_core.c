@@ -296,7 +296,7 @@ mutate(const struct seed *seed, uint8_t *data, uint64_t number)
 static bool
 run_input(const struct seed *seed, const char *program, uint64_t number, FILE *nowhere)
 {
-	static const struct ri_ps_options options = {.core = true, .traceback = true};
+	static const struct ri_ps_options options = {.core = true, .traceback = true, .heap = true};
 	uint8_t *data = ri_calloc(seed->size, 1);
 	struct ri_error error = {""};
 	struct ri_error warning = {""};

@@ -23,6 +23,7 @@ library=$(find obj -name 'l*.o' ! -name lua.o | sort)
 # shellcheck disable=SC2086  # lists of files
 {
 	"$rt0_cc" -o lua obj/lua.o $library -lm
+	musl-gcc -static -o lua-musl obj/lua.o $library -lm
 	"$rt0_cc" -O2 -g -Wall -Wextra -Werror -I "$src" -I obj -o lua-goroutines \
 		"$here/lua_goroutines.c" $library -lm
 }
@@ -48,5 +49,15 @@ for procs in 1 2 8; do
 	check "lua: 8 states on 8 goroutines, GOMAXPROCS=$procs" \
 		env GOMAXPROCS=$procs ../lua-goroutines "$here/exercise.lua"
 done
+# Garbage of all sizes, of which the same is left as with musl's malloc.
+timeout 100 ./lua-musl "$here/allocate.lua" 12 >wanted
+timeout 100 ./lua "$here/allocate.lua" 12 >out
+if cmp -s wanted out && [ "$(wc -l <out)" = 4 ]; then
+	echo "pass: lua: allocates as with musl"
+else
+	echo "FAIL: lua: allocates as with musl"
+	diff wanted out
+	failed=1
+fi
 [ "$(echo 'print(6 * 7)' | ./lua -)" = 42 ] || failed=1
 exit $failed

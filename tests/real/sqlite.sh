@@ -24,7 +24,12 @@ if [ ! -e compiled ]; then
 		-I. -c sqlite3.c shell.c
 	touch compiled
 fi
+if [ ! -e speedtest1.o ]; then
+	"$rt0_cc" -O1 -I. -c "$src/test/speedtest1.c"
+fi
 "$rt0_cc" -o sqlite3 shell.o sqlite3.o -lm
+"$rt0_cc" -o speedtest1 speedtest1.o sqlite3.o -lm
+musl-gcc -static -o speedtest1-musl speedtest1.o sqlite3.o -lm
 "$rt0_cc" -O2 -g -Wall -Wextra -Werror -I. -o sqlite-goroutines "$here/sqlite_goroutines.c" \
 	sqlite3.o -lm
 
@@ -51,4 +56,15 @@ for procs in 1 2 8; do
 	check "sqlite3: 8 connections to one file, GOMAXPROCS=$procs" \
 		env GOMAXPROCS=$procs ../sqlite-goroutines shared.db
 done
+# SQLite's own benchmark: what it has hashed of its results is the same as with musl's malloc.
+hash_of() {
+	timeout 100 "$@" --size 10 --memdb --verify 2>err | sed -n 's/^Verification Hash: //p'
+}
+wanted=$(hash_of ./speedtest1-musl)
+if [ -n "$wanted" ] && [ "$(hash_of ./speedtest1)" = "$wanted" ]; then
+	echo "pass: speedtest1"
+else
+	echo "FAIL: speedtest1: $(cat err)"
+	failed=1
+fi
 exit $failed

@@ -12,7 +12,8 @@ import sys
 
 REPLACED = {  # libc's names; the file that defines each says why
     "malloc", "calloc", "realloc", "free", "aligned_alloc", "malloc_usable_size", "free_sized",
-    "free_aligned_sized", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free",
+    "free_aligned_sized", "mallinfo", "mallinfo2", "malloc_info", "malloc_stats", "malloc_trim",
+    "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free",
     "exit", "raise", "abort", "gettid", "pthread_create", "thrd_create",
     "pthread_exit", "thrd_exit", "pthread_kill",
     "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mem/mem.h"
+#include "mem/profile.h"
 #include "os/os.h"
 
 #define SLOTS 2000
@@ -20,6 +21,17 @@
 void
 rt__caches_trim(void)
 {
+}
+
+struct rt__profile_rate rt__profile_rate;
+
+bool
+rt__profile_count(struct rt__sampler *s, size_t size)
+{
+	bool sampled = s->left < size;
+
+	s->left += (sampled ? MODEL_SAMPLE : 0) - size;
+	return sampled;
 }
 
 struct rt__cache *caches[CACHES];

@@ -75,6 +75,27 @@ print_death(FILE *out, const struct ri_ps *ps)
 	fputs(".\n", out);
 }
 
+static double
+mib(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
+
+static void
+print_heap_line(FILE *out, const struct ri_heap *heap)
+{
+	if (!heap->known) {
+		return;
+	}
+	fprintf(out, "heap: %.1f MiB in spans, %.1f MiB idle; has been %.1f MiB", mib(heap->in_use),
+		mib(heap->idle), mib(heap->committed));
+	if (heap->counted) {
+		fprintf(out, "; %" PRIu64 " blocks of %.1f MiB", heap->total.used,
+			mib(heap->total.bytes));
+	}
+	fputs("\n", out);
+}
+
 static void
 print_head(FILE *out, const struct ri_ps *ps)
 {
@@ -97,7 +118,9 @@ print_head(FILE *out, const struct ri_ps *ps)
 	for (size_t i = 0; i < runtime->nps; i++) {
 		fprintf(out, "%s%u", i == 0 ? " + " : " ", runtime->ps[i].nrunq);
 	}
-	fputs("\n\n", out);
+	fputs("\n", out);
+	print_heap_line(out, &ps->heap);
+	fputs("\n", out);
 	free(path);
 	free(command);
 }
@@ -330,12 +353,49 @@ print_member(const struct ri_goroutine *member, bool first, void *arg)
 	free(text);
 }
 
+/* ---- the heap ---- */
+
+static void
+print_class(FILE *out, const char *name, const struct ri_class *c)
+{
+	fprintf(out,
+		"%8s  %8" PRIu64 "  %10" PRIu64 "  %14" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "\n",
+		name, c->spans, c->used, c->bytes, c->cached_bytes, c->free_bytes);
+}
+
+static void
+print_heap(FILE *out, const struct ri_heap *heap)
+{
+	const char *without_size = "large"; /* the first of two classes; class 0 is none */
+
+	fprintf(out, "%8s  %8s  %10s  %14s  %12s  %12s\n", "SIZE", "SPANS", "BLOCKS", "BYTES",
+		"AT HAND", "FREE");
+	for (size_t i = 1; i < heap->nclasses; i++) {
+		const struct ri_class *c = &heap->classes[i];
+		char *name =
+			c->size != 0 ? ri_format("%" PRIu32, c->size) : ri_strdup(without_size);
+
+		if (c->size == 0) {
+			without_size = "huge";
+		}
+		if (c->spans != 0) {
+			print_class(out, name, c);
+		}
+		free(name);
+	}
+	print_class(out, "all", &heap->total);
+}
+
 void
 ri_ps_print_text(FILE *out, const struct ri_ps *ps)
 {
 	struct cycle_printer cycles = {out, ps};
 
 	print_head(out, ps);
+	if (ps->heap.counted) {
+		print_heap(out, &ps->heap);
+		fputs("\n", out);
+	}
 	if (!ps->options->traceback) {
 		print_table(out, ps);
 	}

@@ -196,6 +196,44 @@ json_death(const struct ri_death *death)
 	return object;
 }
 
+static void
+put_class(json_t *object, const struct ri_class *c)
+{
+	ri_json_put(object, "spans", ri_json_number(c->spans));
+	ri_json_put(object, "blocks", ri_json_number(c->used));
+	ri_json_put(object, "bytes", ri_json_number(c->bytes));
+	ri_json_put(object, "cached_bytes", ri_json_number(c->cached_bytes));
+	ri_json_put(object, "free_bytes", ri_json_number(c->free_bytes));
+}
+
+static json_t *
+json_heap(const struct ri_heap *heap)
+{
+	json_t *object = json_object();
+	json_t *classes = json_array();
+
+	ri_json_put(object, "committed", ri_json_number(heap->committed));
+	ri_json_put(object, "in_use", ri_json_number(heap->in_use));
+	ri_json_put(object, "idle", ri_json_number(heap->idle));
+	ri_json_put(object, "released", ri_json_number(heap->released));
+	if (!heap->counted) {
+		json_decref(classes);
+		return object;
+	}
+	put_class(object, &heap->total);
+	for (size_t i = 1; i < heap->nclasses; i++) {
+		if (heap->classes[i].spans != 0) {
+			json_t *class = json_object();
+
+			ri_json_put(class, "size", ri_json_number(heap->classes[i].size));
+			put_class(class, &heap->classes[i]);
+			ri_json_append(classes, class);
+		}
+	}
+	ri_json_put(object, "classes", classes);
+	return object;
+}
+
 void
 ri_ps_print_json(FILE *out, const struct ri_ps *ps)
 {
@@ -216,6 +254,7 @@ ri_ps_print_json(FILE *out, const struct ri_ps *ps)
 	ri_json_put(root, "runqueue", json_integer(runtime->nrunq));
 	ri_json_put(root, "damage",
 		    runtime->damage.text[0] != '\0' ? text(runtime->damage.text) : json_null());
+	ri_json_put(root, "heap", ps->heap.known ? json_heap(&ps->heap) : json_null());
 	for (size_t i = 0; i < runtime->nps; i++) {
 		ri_json_append(list, json_p(ps, &runtime->ps[i]));
 	}

@@ -14,14 +14,16 @@
 #include <time.h>
 
 static const char help[] =
-	"usage: rtinspect ps [--traceback] [--runtime] [--json] PID\n"
-	"       rtinspect core [--traceback] [--runtime] [--json] CORE [PROGRAM]\n"
+	"usage: rtinspect ps [--traceback] [--runtime] [--heap] [--json] PID\n"
+	"       rtinspect core [--traceback] [--runtime] [--heap] [--json] CORE [PROGRAM]\n"
 	"Shows the goroutines of an rt0 program that runs, or that left a core file: their "
 	"states,\n"
 	"where they are, and who created them. A running one is stopped for a moment and goes on.\n"
 	"\n"
 	"  -v, --traceback  print a traceback of each, in Go's format\n"
 	"  --runtime        with --traceback: the runtime's own frames as well\n"
+	"  --heap           count the blocks of malloc, by size; stops the program for longer if\n"
+	"                   there are many\n"
 	"  --json           print one JSON object (tools/rtinspect/README.md lists its keys)\n"
 	"  --help           print this\n"
 	"\n"
@@ -47,11 +49,9 @@ static void
 parse(int argc, char **argv, struct ri_ps_options *ret)
 {
 	static const struct option long_options[] = {
-		{"traceback", no_argument, NULL, 'v'},
-		{"runtime", no_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"traceback", no_argument, NULL, 'v'}, {"runtime", no_argument, NULL, 'r'},
+		{"heap", no_argument, NULL, 'm'},      {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -65,6 +65,9 @@ parse(int argc, char **argv, struct ri_ps_options *ret)
 			break;
 		case 'r':
 			ret->runtime = true;
+			break;
+		case 'm':
+			ret->heap = true;
 			break;
 		case 'j':
 			ret->json = true;
@@ -122,6 +125,7 @@ ri_ps_open(struct ri_ps *ps, const char *subject, const char *exe,
 	if (result == 0) {
 		result = ri_runtime_read(&ps->runtime, program, error);
 		if (result == 0) {
+			ri_heap_read(&ps->heap, program, ps->runtime.layout.heap, options->heap);
 			ri_traceback_collect(&ps->traceback, &ps->runtime, program,
 					     options->traceback);
 		}
@@ -184,6 +188,10 @@ ri_ps_main(int argc, char **argv)
 	}
 	if (ps.runtime.damage.text[0] != '\0') {
 		complain(&ps, ps.runtime.damage.text);
+		status = 2;
+	}
+	if (ps.heap.damage.text[0] != '\0') {
+		complain(&ps, ps.heap.damage.text);
 		status = 2;
 	}
 	ri_ps_close(&ps);

@@ -7,12 +7,14 @@
 
 #include <stdio.h>
 
+#include "heap.h"
 #include "traceback.h"
 
 struct ri_ps_options {
 	bool core;      /* the argument is a core file, else a process */
 	bool traceback; /* all frames, in Go's format */
 	bool runtime;   /* those of the runtime as well */
+	bool heap;      /* count the blocks of the heap */
 	bool json;
 };
 
@@ -21,6 +23,7 @@ struct ri_ps {
 	const struct ri_ps_options *options;
 	struct ri_program program;
 	struct ri_runtime runtime;
+	struct ri_heap heap;
 	struct ri_traceback traceback;
 };
 

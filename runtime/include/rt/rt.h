@@ -239,6 +239,20 @@ typedef struct rt_mem_stats {
 void rt_read_mem_stats(rt_mem_stats *ret);
 
 /*
+ * Heap profiles: who has allocated what, and what of it is still in use, as samples of one block
+ * for so many bytes on average. rt_set_mem_profile_rate begins, ends (0), or changes the rate, and
+ * returns what it was: at first 0, or RT_MEM_PROFILE_RATE with $RTMEMPROFILE. With 1, every block
+ * is sampled. Blocks that were allocated before are in no profile.
+ *
+ * rt_write_heap_profile writes what has been sampled so far, for `go tool pprof` and everything
+ * else that reads its format; functions and lines are in it. 0, or an errno. Two of them show what
+ * has grown meanwhile: `go tool pprof -diff_base first second`.
+ */
+#define RT_MEM_PROFILE_RATE (512 << 10)
+size_t rt_set_mem_profile_rate(size_t bytes);
+int rt_write_heap_profile(int fd);
+
+/*
  * Ties the calling goroutine to the thread that it runs on, as Go's runtime.LockOSThread: no other
  * goroutine runs there and it runs nowhere else, until it has called rt_unlock_os_thread as many
  * times. If it ends while locked, the thread ends with it. Initializers (RT_INIT, constructors)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs whose heap profile is known. They write it to stdout. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define KEEP 2000
+#define SIZE 1000 /* in blocks of 1024 bytes */
+#define MIB (1ul << 20)
+
+static void *kept[10 * KEEP];
+static void *volatile sink;
+
+#define NOINLINE __attribute__((noinline))
+
+static NOINLINE void
+keeps(int n)
+{
+	for (int i = 0; i < n; i++)
+		kept[i] = malloc(SIZE);
+}
+
+static NOINLINE void
+drops(int n)
+{
+	for (int i = 0; i < n; i++) {
+		sink = calloc(SIZE, 1);
+		free(sink);
+	}
+}
+
+static NOINLINE void
+resizes(void)
+{
+	void *p = malloc(100);
+
+	for (size_t size = 50; size < 8 * MIB; size += size / 2)
+		p = realloc(p, size);
+	kept[KEEP] = realloc(p, 10 * MIB);
+}
+
+static NOINLINE void
+aligns(void)
+{
+	for (int i = 0; i < 10; i++)
+		kept[KEEP + 1 + i] = aligned_alloc(64, 192);
+	free(aligned_alloc(MIB, 3 * MIB));
+}
+
+/* Two calls from one place have one stack. */
+static inline void
+copies(void)
+{
+	for (int i = 0; i < 2; i++)
+		kept[KEEP + 20 + i] = strdup("copied by libc");
+}
+
+static int
+exact(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	CHECK(rt_set_mem_profile_rate(1) == 0);
+	keeps(KEEP);
+	drops(KEEP / 2);
+	resizes();
+	aligns();
+	copies();
+	CHECK(rt_set_mem_profile_rate(0) == 1);
+	drops(10); /* not seen */
+	free(kept[7]);
+	CHECK(rt_write_heap_profile(1) == 0);
+	CHECK(rt_write_heap_profile(-1) == EBADF);
+	return 0;
+}
+
+/* A block that stays and some that do not, in turn: always the same ones reach deepest into what
+ * malloc has at hand. */
+static int
+estimated(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	rt_set_mem_profile_rate(8 << 10);
+	for (int i = 0; i < 10; i++) {
+		keeps(KEEP);
+		memmove(kept + KEEP, kept, KEEP * sizeof *kept);
+		for (int k = 0; k < KEEP; k++) {
+			void *p = malloc(SIZE);
+
+			drops(2);
+			free(p);
+		}
+	}
+	CHECK(rt_write_heap_profile(1) == 0);
+	return 0;
+}
+
+/* ---- many threads, with the rate changed meanwhile ---- */
+
+#define SLOTS 256
+static size_t *slots[SLOTS];
+
+static uint64_t
+draw(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+static NOINLINE void
+churns(int id)
+{
+	uint64_t seed = (uint64_t)id * 0x9e3779b97f4a7c15 + 1;
+
+	for (int i = 0; i < 20000; i++) {
+		size_t words = 2 + draw(&seed) % (draw(&seed) % 200 ? 100 : 100000);
+		size_t *p = malloc(words * 8), k = draw(&seed) % SLOTS;
+
+		if (draw(&seed) % 4 == 0)
+			p = realloc(p, (words *= 2) * 8);
+		CHECK(p);
+		p[0] = words;
+		p[words - 1] = (size_t)p;
+		p = __atomic_exchange_n(&slots[k], p, __ATOMIC_ACQ_REL);
+		CHECK(!p || p[p[0] - 1] == (size_t)p);
+		free(p);
+	}
+}
+
+static void *
+churn_thread(void *arg)
+{
+	churns((int)(intptr_t)arg);
+	return NULL;
+}
+
+static void
+churn_goroutine(int id)
+{
+	churns(id);
+}
+
+static int
+threads(int argc, char **argv)
+{
+	static const size_t rates[] = {1, 4096, 0, 100000, 1, 0, 512, 1};
+	rt_wg wg = RT_WG_INIT;
+	pthread_t t[2];
+
+	(void)argc, (void)argv;
+	rt_set_mem_profile_rate(1);
+	for (int i = 0; i < 4; i++)
+		rt_wg_go(&wg, churn_goroutine, i);
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_create(&t[i], NULL, churn_thread, (void *)(intptr_t)(10 + i)) == 0);
+	for (size_t i = 0; i < GUEST_LEN(rates); i++) {
+		rt_set_mem_profile_rate(rates[i]);
+		drops(500);
+		rt_gosched();
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	rt_wg_wait(&wg);
+	for (int i = 0; i < SLOTS; i++)
+		free(slots[i]);
+	rt_free_os_memory();
+	CHECK(rt_write_heap_profile(1) == 0);
+	return 0;
+}
+
+/* ---- at exit ---- */
+
+static int
+at_exit(int argc, char **argv)
+{
+	int status;
+
+	(void)argc, (void)argv;
+	keeps(KEEP);
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		drops(KEEP); /* the file is not the child's to write */
+		exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	return 0;
+}
+
+static const struct guest_case cases[] = {
+	{"exact", exact}, {"estimated", estimated}, {"threads", threads}, {"at-exit", at_exit}};
+
+int
+main(int argc, char **argv)
+{
+	return guest_main(cases, GUEST_LEN(cases), argc, argv);
+}
