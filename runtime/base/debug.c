@@ -12,6 +12,7 @@ static const struct key {
 } keys[] = {
 	{"asyncpreemptoff", offsetof(struct rt__debug, asyncpreemptoff)},
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
+	{"malloc", offsetof(struct rt__debug, malloc)},
 	{"minsigstksz", offsetof(struct rt__debug, minsigstksz)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
@@ -76,6 +77,22 @@ find_key(struct rt__debug *d, const char *name, size_t len)
 	return NULL;
 }
 
+/* hard, sample or sample:N. */
+static bool
+parse_malloc(const char *s, size_t len, int32_t *ret)
+{
+	static const char sample[] = "sample";
+	size_t n = sizeof sample - 1;
+
+	*ret = len == 4 && __builtin_memcmp(s, "hard", 4) == 0 ? RT_MALLOC_HARD : RT_MALLOC_SAMPLE;
+	if (*ret == RT_MALLOC_HARD)
+		return true;
+	if (len < n || __builtin_memcmp(s, sample, n) != 0)
+		return false;
+	return len == n ||
+		(s[n] == ':' && rt__parse_int32(s + n + 1, len - n - 1, ret) && *ret > 0);
+}
+
 static void
 parse_item(struct rt__debug *d, const char *item, size_t len, rt__complain_fn *complain)
 {
@@ -85,9 +102,13 @@ parse_item(struct rt__debug *d, const char *item, size_t len, rt__complain_fn *c
 	while (eq < len && item[eq] != '=')
 		eq++;
 	int *slot = find_key(d, item, eq);
+	const char *value = item + eq + 1;
+	size_t n = eq == len ? 0 : len - eq - 1;
 	if (!slot)
 		complain(item, len, "unknown key");
-	else if (eq == len || !rt__parse_int32(item + eq + 1, len - eq - 1, &v))
+	else if (slot == &d->malloc && (eq == len || !parse_malloc(value, n, &v)))
+		complain(item, len, "wants malloc=hard, malloc=sample or malloc=sample:N");
+	else if (slot != &d->malloc && (eq == len || !rt__parse_int32(value, n, &v)))
 		complain(item, len, "wants key=NUMBER");
 	else
 		*slot = v;

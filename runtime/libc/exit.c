@@ -13,6 +13,7 @@
 #include "libc/libc.h"
 
 #include "libc/musl.h"
+#include "mem/mem.h"
 #include "os/os.h"
 #include "sched/sched.h"
 
@@ -51,6 +52,7 @@ exit(int status)
 	}
 	if (__stdio_exit)
 		__stdio_exit();
+	rt__mem_exit();
 	rt__stackuse_print();
 	rt__crash_wait(); /* who panics on another thread has its say, and ends the process */
 	_Exit(status);

@@ -275,6 +275,15 @@ void rt__large_free(struct rt__span *sp);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);
 
+/* ---- hard.c ---- */
+
+void rt__hard_init(void);
+
+/* ---- malloc.c ---- */
+
+/* A class whose blocks are so aligned: its size is a multiple of align, and a unit is. */
+unsigned rt__aligned_class(size_t size, size_t align);
+
 /* ---- report.c ---- */
 
 /* p, handed to `what`, is no block in use: says why, and ends the program. Or it is, but has not

@@ -38,6 +38,7 @@ rt__mallocinit(void)
 	rt__persistent_init();
 	rt__heap_init();
 	rt__central_init();
+	rt__hard_init();
 	rt__lock_rank(&foreign.lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
@@ -67,7 +68,7 @@ foreign_new(void)
 static struct rt__cache *
 foreign_cache(void)
 {
-	if (self.hidden)
+	if (self.hidden || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
@@ -119,7 +120,7 @@ rt__cache_here(void)
 	if (mp->cache != &rt__cache_none)
 		return mp->cache;
 	struct rt__p *pp = mp->p;
-	if (!pp || mp->handler_sp || rt__malloc_count.on)
+	if (!pp || mp->handler_sp || rt__malloc_count.on || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
 		struct rt__cache *c = rt__cache_new();

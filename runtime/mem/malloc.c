@@ -10,8 +10,9 @@
  * All are weak: a program that brings an allocator keeps it. libc's own use of the heap comes by
  * libc_malloc.c.
  *
- * Not there yet: a mode that looks harder (RTDEBUG=malloc=hard: quarantine, canaries behind blocks,
- * random order); mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
+ * RTDEBUG=malloc=hard and =sample act where the fast paths end (hard.h).
+ *
+ * Not there yet: mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
  * blocks of less than 1 MiB; spans of blocks without pointers, for a collector; in the child of a
  * fork, what other threads' caches held (it is lost); a start that takes 20 us where a page fault
  * takes 2 (24 now).
@@ -20,7 +21,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "mem/heap.h"
+#include "mem/hard.h"
 #include "mem/mem.h"
 
 #define WEAK(name) __attribute__((weak, alias(#name), visibility("default")))
@@ -96,7 +97,9 @@ alloc_slow(size_t size, bool *zero)
 {
 	void *p;
 
-	if (size <= RT_MEDIUM_MAX) {
+	if (rt__unlikely(rt__debug.malloc == RT_MALLOC_HARD)) {
+		p = rt__hard_alloc(size, 16, zero);
+	} else if (size <= RT_MEDIUM_MAX) {
 		p = alloc_class(rt__size_class(size), zero);
 	} else {
 		must_enter();
@@ -122,6 +125,15 @@ malloc_slow(size_t size)
 	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
 }
 
+/* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
+static RT_NORETURN RT_NOINLINE void
+bad_pointer(const char *what, const void *p)
+{
+	if (rt__debug.malloc)
+		rt__blame_pointer(what, p);
+	rt__bad_pointer(what, p);
+}
+
 static RT_NOINLINE void
 free_slow(void *p)
 {
@@ -130,8 +142,11 @@ free_slow(void *p)
 	if (!p)
 		return;
 	struct rt__span *sp = rt__span_in_use(p, &state);
-	if (!sp)
-		rt__bad_pointer("free", p);
+	if (!sp) {
+		if (!rt__debug.malloc || !rt__hard_free("free", p))
+			bad_pointer("free", p);
+		return;
+	}
 	struct rt__cache *c = rt__cache_here();
 	struct rt__bin *b = &c->bins[sp->class];
 	if (rt__bin_full(b) && !rt__heap_enter())
@@ -210,15 +225,42 @@ usable(const struct rt__span *sp)
 	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
 }
 
-static struct rt__span *
-must_be_in_use(const char *what, const void *p)
+/* Of a block in use; known: to RTDEBUG=malloc, which says what was asked for. */
+static size_t
+must_be_in_use(const char *what, const void *p, bool *known)
 {
 	uint8_t *state;
-	struct rt__span *sp = rt__span_in_use(p, &state);
+	const struct rt__span *sp = rt__span_in_use(p, &state);
+	size_t size;
 
-	if (!sp)
-		rt__bad_pointer(what, p);
-	return sp;
+	*known = !sp;
+	if (sp)
+		return usable(sp);
+	if (!rt__debug.malloc || !rt__hard_size(p, &size))
+		bad_pointer(what, p);
+	return size;
+}
+
+static void *
+copy_to(size_t size, const void *old, size_t have)
+{
+	void *p = rt__malloc(size);
+
+	if (p)
+		__builtin_memcpy(p, old, size < have ? size : have);
+	return p;
+}
+
+static void *
+realloc_known(void *old, size_t size)
+{
+	bool known;
+	size_t have = must_be_in_use("realloc", old, &known);
+	void *p = copy_to(size, old, have);
+
+	if (p)
+		rt__hard_free("realloc", old);
+	return p;
 }
 
 void *
@@ -226,7 +268,10 @@ rt__realloc(void *old, size_t size)
 {
 	if (!old)
 		return rt__malloc(size);
-	struct rt__span *sp = must_be_in_use("realloc", old);
+	uint8_t *state;
+	struct rt__span *sp = rt__span_in_use(old, &state);
+	if (!sp)
+		return realloc_known(old, size);
 	size_t have = usable(sp);
 	if (sp->class < RT_CLASSES) {
 		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
@@ -238,17 +283,14 @@ rt__realloc(void *old, size_t size)
 		if (p)
 			return p;
 	}
-	void *p = rt__malloc(size);
-	if (!p)
-		return NULL;
-	__builtin_memcpy(p, old, size < have ? size : have);
-	rt__free(old);
+	void *p = copy_to(size, old, have);
+	if (p)
+		rt__free(old);
 	return p;
 }
 
-/* A class whose blocks are so aligned: its size is a multiple of align, and a unit is. */
-static unsigned
-aligned_class(size_t size, size_t align)
+unsigned
+rt__aligned_class(size_t size, size_t align)
 {
 	unsigned class = rt__size_class(RT_ALIGN_UP(size ? size : 1, align));
 
@@ -269,8 +311,10 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
-		p = alloc_class(aligned_class(size, align), &zero);
+	if (rt__unlikely(rt__debug.malloc == RT_MALLOC_HARD)) {
+		p = rt__hard_alloc(size, align, &zero);
+	} else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
+		p = alloc_class(rt__aligned_class(size, align), &zero);
 	} else {
 		must_enter();
 		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
@@ -311,14 +355,21 @@ WEAK(rt__aligned_alloc) void *aligned_alloc(size_t align, size_t size);
 WEAK_DEFINITION size_t
 malloc_usable_size(void *p)
 {
-	return p ? usable(must_be_in_use("malloc_usable_size", p)) : 0;
+	bool known;
+
+	return p ? must_be_in_use("malloc_usable_size", p, &known) : 0;
 }
 
-/* C23: the size is what it was allocated with, which we can check. */
+/* C23: the size is what it was allocated with, which we can check, more or less. */
 static void
 free_checked(void *p, size_t size)
 {
-	if (p && size > usable(must_be_in_use("free_sized", p)))
+	bool known = false;
+	size_t have = p ? must_be_in_use("free_sized", p, &known) : size;
+
+	if (known && size != have)
+		rt__blame_size(p, size);
+	if (size > have)
 		rt__bad_size(p, size);
 	rt__free(p);
 }

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks on pages of their own: units of the heap of which only the pages of the block can be
+ * touched. The block lies at their end, so that the first access behind it faults, but for what
+ * alignment leaves; or at their start, for accesses before it. What is left of the pages is a red
+ * zone.
+ *
+ *	| no access ... | zone | block | zone | no access ... |
+ *	place.p               p       p + size               the span's end
+ *
+ * When one is freed, nothing of it can be touched any more, and its memory goes back at once.
+ * Where the kernel refuses a guard (too many mappings, before Linux 6.13), the block is one
+ * without.
+ */
+#include "mem/hard.h"
+#include "mem/mem.h"
+
+static size_t
+page(void)
+{
+	return rt__os.page_size;
+}
+
+static uintptr_t
+span_end(const struct rt__record *r)
+{
+	const struct rt__span *sp = rt__unit_of(r->place.p);
+	size_t size = r->class < RT_CLASSES ? rt__class_size[r->class] : sp->pages * 4096ul;
+
+	return (uintptr_t)r->place.p + size;
+}
+
+void
+rt__guarded_pages(const struct rt__record *r, uintptr_t *from, uintptr_t *to)
+{
+	*from = r->p & ~(page() - 1);
+	*to = RT_ALIGN_UP(r->p + (r->size ? r->size : 1), page());
+}
+
+static void
+guard(uintptr_t from, uintptr_t to)
+{
+	rt__os_guard((void *)from, to - from);
+}
+
+/* A place for so many bytes. */
+static bool
+take(size_t total, size_t align, struct rt__block *b, unsigned *class, bool *zero)
+{
+	if (total <= RT_MEDIUM_MAX && align <= RT_UNIT) {
+		*class = RT_CLASS_MEDIUM + (unsigned)((total + RT_UNIT - 1) / RT_UNIT);
+		if (rt__central_take(*class, b, 1, 0) == 0)
+			return false;
+		*zero = rt__load_rlx(b->state) == RT_BLOCK_ZERO;
+		return true;
+	}
+	b->p = rt__large_alloc(total > RT_MEDIUM_MAX ? total : RT_MEDIUM_MAX + 1, align, zero);
+	if (!b->p)
+		return false;
+	b->state = rt__unit_of(b->p)->own_state;
+	*class = rt__unit_of(b->p)->class;
+	return true;
+}
+
+static void
+give(struct rt__block b, unsigned class)
+{
+	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_CACHED);
+	if (class < RT_CLASSES)
+		rt__central_give(class, &b, 1);
+	else
+		rt__large_free(rt__unit_of(b.p));
+}
+
+struct rt__record *
+rt__guarded_alloc(size_t size, size_t align, bool at_end, bool *zero)
+{
+	size_t lead = RT_ALIGN_UP(align, page()), step = align < 16 ? 16 : align;
+	size_t least = size ? size : 1;
+	struct rt__block b;
+	unsigned class;
+
+	if (size > RT_HEAP_MAX - RT_CHUNK || align > RT_HEAP_MAX / 4)
+		return NULL;
+	size_t data = RT_ALIGN_UP(lead + least, page());
+	if (!take(data + page(), align, &b, &class, zero))
+		return NULL;
+	struct rt__record *r = rt__record_make(b, class);
+	if (!r) {
+		give(b, class);
+		return NULL;
+	}
+	uintptr_t at = (uintptr_t)b.p, from, to;
+	r->p = at_end ? (at + data - least) & ~(step - 1) : at + lead;
+	r->size = size;
+	r->guarded = true;
+	rt__guarded_pages(r, &from, &to);
+	guard(at, from);
+	guard(to, span_end(r));
+	rt__redzone_surround(r);
+	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
+	return r;
+}
+
+/* A guard of the newer kind takes the memory away. */
+bool
+rt__guarded_hold(struct rt__record *r)
+{
+	uintptr_t from, to;
+
+	rt__guarded_pages(r, &from, &to);
+	struct rt__range range = {(void *)from, to - from};
+	if (rt__os_guard(range.p, range.size) != 0)
+		return false;
+	if (!rt__load_rlx(&rt__os.madvise_guard))
+		rt__os_release_each(&range, 1);
+	rt__lock(&rt__heap.lock);
+	rt__heap.released += range.size;
+	rt__unlock(&rt__heap.lock);
+	return true;
+}
+
+void
+rt__guarded_free(struct rt__record *r)
+{
+	size_t size = span_end(r) - (uintptr_t)r->place.p;
+
+	/* Where guards are of the older kind, taking access back needs memory: without, it is lost.
+	 */
+	if (rt__load_rlx(&rt__os.madvise_guard))
+		rt__os_unguard(r->place.p, size);
+	else if (!rt__os_commit(r->place.p, size))
+		return;
+	give(r->place, r->class);
+}
