@@ -97,21 +97,21 @@ static void
 parse_item(struct rt__debug *d, const char *item, size_t len, rt__complain_fn *complain)
 {
 	size_t eq = 0;
-	int32_t v;
+	int32_t v = 0;
 
 	while (eq < len && item[eq] != '=')
 		eq++;
 	int *slot = find_key(d, item, eq);
-	const char *value = item + eq + 1;
-	size_t n = eq == len ? 0 : len - eq - 1;
+	bool word = slot == &d->malloc;
 	if (!slot)
 		complain(item, len, "unknown key");
-	else if (slot == &d->malloc && (eq == len || !parse_malloc(value, n, &v)))
-		complain(item, len, "wants malloc=hard, malloc=sample or malloc=sample:N");
-	else if (slot != &d->malloc && (eq == len || !rt__parse_int32(value, n, &v)))
-		complain(item, len, "wants key=NUMBER");
-	else
+	else if (eq < len &&
+		 (word ? parse_malloc : rt__parse_int32)(item + eq + 1, len - eq - 1, &v))
 		*slot = v;
+	else
+		complain(item, len,
+			 word ? "wants malloc=hard, malloc=sample or malloc=sample:N"
+			      : "wants key=NUMBER");
 }
 
 void
