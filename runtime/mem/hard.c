@@ -54,8 +54,8 @@ rt__hard_init(void)
 
 /* ---- with hard.lock ---- */
 
-static uint32_t
-draw(uint32_t n)
+uint32_t
+rt__hard_draw(uint32_t n)
 {
 	hard.seed ^= hard.seed << 13;
 	hard.seed ^= hard.seed >> 7;
@@ -74,7 +74,7 @@ take_place(unsigned class, struct rt__block *ret)
 		pool->n += rt__central_take(class, pool->places + pool->n, most - pool->n, 0);
 	if (pool->n == 0)
 		return false;
-	struct rt__block *chosen = &pool->places[draw(pool->n)];
+	struct rt__block *chosen = &pool->places[rt__hard_draw(pool->n)];
 	*ret = *chosen;
 	*chosen = pool->places[--pool->n];
 	return true;
@@ -142,6 +142,14 @@ in_use(const void *p)
 	return r && r->p == (uintptr_t)p && r->life == RT_LIFE_USED ? r : NULL;
 }
 
+static void
+given_out(struct rt__record *r, struct rt__origin by)
+{
+	r->allocated = by;
+	r->freed = (struct rt__origin){0, 0};
+	r->life = RT_LIFE_USED;
+}
+
 void *
 rt__hard_alloc(size_t size, size_t align, bool *zero)
 {
@@ -155,14 +163,35 @@ rt__hard_alloc(size_t size, size_t align, bool *zero)
 	r = alloc(size, align, zero);
 	if (!r && rt__quarantine_settle(true, &bad, &damage)) /* without memory */
 		r = alloc(size, align, zero);
-	if (r) {
-		r->allocated = here;
-		r->freed = (struct rt__origin){0, 0};
-		r->life = RT_LIFE_USED;
-	}
+	if (r)
+		given_out(r, here);
 	leave(mask);
 	if (bad)
 		rt__blame("malloc", bad, &damage);
+	return r ? (void *)r->p : NULL;
+}
+
+/* A cache's first draw is no sample: it has not counted yet. */
+void *
+rt__sample_alloc(struct rt__cache *c, size_t size, size_t align, bool *zero)
+{
+	bool due = c->until_sample == 1;
+	struct rt__record *r = NULL;
+	struct rt__origin here = {0, 0};
+	uint64_t mask;
+
+	if (c == &rt__cache_none)
+		return NULL;
+	if (due)
+		here = rt__origin_here();
+	if (!enter(&mask))
+		return NULL;
+	c->until_sample = rt__sample_next();
+	if (due && size <= RT_SAMPLE_MAX && align <= SMALL_ALIGN)
+		r = rt__sample_take(size, align, zero);
+	if (r)
+		given_out(r, here);
+	leave(mask);
 	return r ? (void *)r->p : NULL;
 }
 
@@ -182,6 +211,8 @@ rt__hard_free(const char *what, void *p)
 	} else if (r) {
 		r->freed = here;
 		rt__quarantine_put(r);
+		if (rt__debug.malloc > 0)
+			rt__sample_freed();
 		if (!rt__quarantine_settle(false, &bad, &damage))
 			what = "malloc";
 	}

@@ -94,10 +94,36 @@ void rt__quarantine_put(struct rt__record *r);
  * written to: false. */
 bool rt__quarantine_settle(bool all, struct rt__record **ret, struct rt__damage *damage);
 
+/* Of blocks on pages of their own: how many are in it; lets the oldest go, if there is one. */
+uint32_t rt__quarantine_held(void);
+bool rt__quarantine_drop(void);
+
+/* ---- sample.c; with hard.lock ---- */
+
+#define RT_SAMPLE_MAX (RT_UNIT / 2)
+
+/* After how many allocations the next one is to be sampled. */
+uint32_t rt__sample_next(void);
+/* A block for one; NULL: there is no place. One was freed. */
+struct rt__record *rt__sample_take(size_t size, size_t align, bool *zero);
+void rt__sample_freed(void);
+
 /* ---- hard.c ---- */
+
+uint32_t rt__hard_draw(uint32_t n);
 
 /* What malloc.c asks for where its fast paths end, in these modes. */
 void *rt__hard_alloc(size_t size, size_t align, bool *zero);
+
+/* An allocation by who has this cache: the block, if it is a sampled one. */
+void *rt__sample_alloc(struct rt__cache *c, size_t size, size_t align, bool *zero);
+
+static inline void *
+rt__sample(struct rt__cache *c, size_t size, size_t align, bool *zero)
+{
+	return rt__likely(c->until_sample > 1) ? (c->until_sample--, NULL)
+					       : rt__sample_alloc(c, size, align, zero);
+}
 
 /* Frees the block at p; how large it is. False: p is none of these modes' blocks in use. */
 bool rt__hard_free(const char *what, void *p);

@@ -214,6 +214,8 @@ struct rt__cache {
 	bool in_use;
 
 	uint16_t id; /* of any: from 1 on; several may have the same */
+
+	uint32_t until_sample; /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 
 static inline bool

@@ -44,6 +44,13 @@ rt__mallocinit(void)
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
 }
 
+/* What the fast paths are to see of a cache: in some modes, nothing. */
+static struct rt__cache *
+seen(struct rt__cache *c)
+{
+	return rt__unlikely(rt__debug.malloc) ? &rt__cache_none : c;
+}
+
 static struct rt__cache *
 foreign_new(void)
 {
@@ -73,7 +80,7 @@ foreign_cache(void)
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
 		if (self.cache) {
-			self.cache->head.cache = self.cache;
+			self.cache->head.cache = seen(self.cache);
 			rt__setm_raw(&self.cache->head);
 		}
 		rt__heap_leave();
@@ -92,7 +99,7 @@ void
 rt__cache_unhide(void)
 {
 	if (--self.hidden == 0 && self.cache)
-		self.cache->head.cache = self.cache;
+		self.cache->head.cache = seen(self.cache);
 }
 
 void
@@ -129,8 +136,8 @@ rt__cache_here(void)
 			pp->cache = c;
 		rt__heap_leave();
 	}
-	mp->cache = pp->cache;
-	return mp->cache;
+	mp->cache = pp->fast_cache = seen(pp->cache);
+	return pp->cache;
 }
 
 static bool *

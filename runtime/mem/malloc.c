@@ -92,13 +92,25 @@ alloc_class(unsigned class, bool *zero)
 	return p;
 }
 
+/* Under RTDEBUG=malloc: false if it is to be an ordinary block. */
+static bool
+alloc_watched(size_t size, size_t align, bool *zero, void **ret)
+{
+	if (rt__debug.malloc == RT_MALLOC_HARD) {
+		*ret = rt__hard_alloc(size, align, zero);
+		return true;
+	}
+	*ret = rt__sample(rt__cache_here(), size, align, zero);
+	return *ret != NULL;
+}
+
 static RT_NOINLINE void *
 alloc_slow(size_t size, bool *zero)
 {
 	void *p;
 
-	if (rt__unlikely(rt__debug.malloc == RT_MALLOC_HARD)) {
-		p = rt__hard_alloc(size, 16, zero);
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, 16, zero, &p)) {
+		/* p is what it is */
 	} else if (size <= RT_MEDIUM_MAX) {
 		p = alloc_class(rt__size_class(size), zero);
 	} else {
@@ -311,8 +323,8 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (rt__unlikely(rt__debug.malloc == RT_MALLOC_HARD)) {
-		p = rt__hard_alloc(size, align, &zero);
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, &zero, &p)) {
+		/* p is what it is */
 	} else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
 		p = alloc_class(rt__aligned_class(size, align), &zero);
 	} else {

@@ -66,14 +66,22 @@ rt__quarantine_put(struct rt__record *r)
 	q->bytes += place_size(r);
 }
 
+static struct rt__record *
+oldest(struct queue *q)
+{
+	struct rt__record *r = q->ring[q->head++ % q->cap];
+
+	q->n--;
+	q->bytes -= place_size(r);
+	return r;
+}
+
 static bool
 settle(struct queue *q, bool all, struct rt__record **ret, struct rt__damage *damage)
 {
 	while (q->n > 0 && (all || q->n == q->cap || q->bytes > most(q))) {
-		struct rt__record *r = q->ring[q->head++ % q->cap];
+		struct rt__record *r = oldest(q);
 
-		q->n--;
-		q->bytes -= place_size(r);
 		if (!r->guarded && !rt__redzone_check(r, damage)) {
 			*ret = r;
 			return false;
@@ -87,4 +95,19 @@ bool
 rt__quarantine_settle(bool all, struct rt__record **ret, struct rt__damage *damage)
 {
 	return settle(&small, all, ret, damage) && settle(&guarded, all, ret, damage);
+}
+
+uint32_t
+rt__quarantine_held(void)
+{
+	return guarded.n;
+}
+
+bool
+rt__quarantine_drop(void)
+{
+	if (guarded.n == 0)
+		return false;
+	let_go(oldest(&guarded));
+	return true;
 }
