@@ -88,7 +88,7 @@ struct rt__debug {
 	int malloc;          /* look for misuse: RT_MALLOC_HARD, or 1 of so many allocations */
 };
 #define RT_MALLOC_HARD (-1)
-#define RT_MALLOC_SAMPLE 1000 /* unless it is said */
+#define RT_MALLOC_SAMPLE 5000 /* unless it is said */
 extern struct rt__debug rt__debug;
 
 typedef void rt__complain_fn(const char *item, size_t len, const char *why);

@@ -18,6 +18,8 @@ static uint32_t last_id;
 
 struct rt__cache rt__cache_none = {
 	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, NULL}},
+	.real = &rt__cache_none,
+	.seen = &rt__cache_none,
 };
 
 /* A stack with its NULL takes one more than it holds. Those of classes without a cap are full. */
@@ -35,6 +37,7 @@ rt__cache_new(void)
 	if (!c)
 		return NULL;
 	c->id = (uint16_t)(rt__add_rlx(&last_id, 1u) % UINT16_MAX + 1);
+	c->real = c->seen = c;
 	struct rt__block *at = (struct rt__block *)(c + 1), *more = at + few;
 	for (unsigned i = 0; i < RT_CLASS_END; i++) {
 		uint32_t n = rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW;
@@ -44,6 +47,18 @@ rt__cache_new(void)
 		more += rt__class_cap[i] + 1;
 	}
 	return c;
+}
+
+struct rt__cache *
+rt__cache_front(struct rt__cache *c)
+{
+	struct rt__cache *front = rt__persistent_try(sizeof *front, RT_CACHE_LINE);
+
+	if (front) {
+		*front = rt__cache_none;
+		front->real = c;
+	}
+	return front;
 }
 
 static uint32_t

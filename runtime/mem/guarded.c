@@ -43,6 +43,16 @@ guard(uintptr_t from, uintptr_t to)
 	rt__os_guard((void *)from, to - from);
 }
 
+/* Where guards are of the older kind, this needs memory: false without, and the place is lost. */
+static bool
+unguard(uintptr_t from, uintptr_t to)
+{
+	if (!rt__load_rlx(&rt__os.madvise_guard))
+		return rt__os_commit((void *)from, to - from);
+	rt__os_unguard((void *)from, to - from);
+	return true;
+}
+
 /* A place for so many bytes. */
 static bool
 take(size_t total, size_t align, struct rt__block *b, unsigned *class, bool *zero)
@@ -72,34 +82,58 @@ give(struct rt__block b, unsigned class)
 		rt__large_free(rt__unit_of(b.p));
 }
 
+/* Where the block lies on pages from `at` on, of which the first `lead` bytes are no one's. */
+static void
+lay_out(struct rt__record *r, size_t lead, size_t size, size_t align, bool at_end)
+{
+	size_t step = align < 16 ? 16 : align, least = size ? size : 1;
+	uintptr_t at = (uintptr_t)r->place.p, end = at + RT_ALIGN_UP(lead + least, page());
+
+	r->p = at_end ? (end - least) & ~(step - 1) : at + lead;
+	r->size = size;
+	r->guarded = true;
+}
+
 struct rt__record *
 rt__guarded_alloc(size_t size, size_t align, bool at_end, bool *zero)
 {
-	size_t lead = RT_ALIGN_UP(align, page()), step = align < 16 ? 16 : align;
-	size_t least = size ? size : 1;
+	size_t lead = RT_ALIGN_UP(align, page());
 	struct rt__block b;
 	unsigned class;
+	uintptr_t from, to;
 
 	if (size > RT_HEAP_MAX - RT_CHUNK || align > RT_HEAP_MAX / 4)
 		return NULL;
-	size_t data = RT_ALIGN_UP(lead + least, page());
-	if (!take(data + page(), align, &b, &class, zero))
+	size_t total = RT_ALIGN_UP(lead + (size ? size : 1), page()) + page();
+	if (!take(total, align, &b, &class, zero))
 		return NULL;
 	struct rt__record *r = rt__record_make(b, class);
 	if (!r) {
 		give(b, class);
 		return NULL;
 	}
-	uintptr_t at = (uintptr_t)b.p, from, to;
-	r->p = at_end ? (at + data - least) & ~(step - 1) : at + lead;
-	r->size = size;
-	r->guarded = true;
+	lay_out(r, lead, size, align, at_end);
 	rt__guarded_pages(r, &from, &to);
-	guard(at, from);
+	guard((uintptr_t)b.p, from);
 	guard(to, span_end(r));
 	rt__redzone_surround(r);
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
 	return r;
+}
+
+/* All of the place is guarded, and stays so but for the block's pages. */
+bool
+rt__guarded_reuse(struct rt__record *r, size_t size, size_t align, bool at_end)
+{
+	uintptr_t from, to;
+
+	lay_out(r, RT_ALIGN_UP(align, page()), size, align, at_end);
+	rt__guarded_pages(r, &from, &to);
+	if (!unguard(from, to))
+		return false;
+	rt__redzone_surround(r);
+	rt__store_rlx(r->place.state, (uint8_t)RT_BLOCK_USED);
+	return true;
 }
 
 /* A guard of the newer kind takes the memory away. */
@@ -123,13 +157,6 @@ rt__guarded_hold(struct rt__record *r)
 void
 rt__guarded_free(struct rt__record *r)
 {
-	size_t size = span_end(r) - (uintptr_t)r->place.p;
-
-	/* Where guards are of the older kind, taking access back needs memory: without, it is lost.
-	 */
-	if (rt__load_rlx(&rt__os.madvise_guard))
-		rt__os_unguard(r->place.p, size);
-	else if (!rt__os_commit(r->place.p, size))
-		return;
-	give(r->place, r->class);
+	if (unguard((uintptr_t)r->place.p, span_end(r)))
+		give(r->place, r->class);
 }

@@ -142,14 +142,6 @@ in_use(const void *p)
 	return r && r->p == (uintptr_t)p && r->life == RT_LIFE_USED ? r : NULL;
 }
 
-static void
-given_out(struct rt__record *r, struct rt__origin by)
-{
-	r->allocated = by;
-	r->freed = (struct rt__origin){0, 0};
-	r->life = RT_LIFE_USED;
-}
-
 void *
 rt__hard_alloc(size_t size, size_t align, bool *zero)
 {
@@ -163,36 +155,39 @@ rt__hard_alloc(size_t size, size_t align, bool *zero)
 	r = alloc(size, align, zero);
 	if (!r && rt__quarantine_settle(true, &bad, &damage)) /* without memory */
 		r = alloc(size, align, zero);
-	if (r)
-		given_out(r, here);
+	if (r) {
+		r->allocated = here;
+		r->freed = (struct rt__origin){0, 0};
+		r->life = RT_LIFE_USED;
+	}
 	leave(mask);
 	if (bad)
 		rt__blame("malloc", bad, &damage);
 	return r ? (void *)r->p : NULL;
 }
 
-/* A cache's first draw is no sample: it has not counted yet. */
+/* The countdown ends with this one; or it has not begun yet. */
 void *
 rt__sample_alloc(struct rt__cache *c, size_t size, size_t align, bool *zero)
 {
-	bool due = c->until_sample == 1;
+	bool fits = size <= RT_SAMPLE_MAX && align <= SMALL_ALIGN;
 	struct rt__record *r = NULL;
-	struct rt__origin here = {0, 0};
 	uint64_t mask;
 
-	if (c == &rt__cache_none)
+	if (c == &rt__cache_none || !enter(&mask))
 		return NULL;
-	if (due)
-		here = rt__origin_here();
-	if (!enter(&mask))
-		return NULL;
-	c->until_sample = rt__sample_next();
-	if (due && size <= RT_SAMPLE_MAX && align <= SMALL_ALIGN)
+	if (c->until_sample == 0)
+		c->until_sample = rt__sample_next();
+	if (--c->until_sample == 0 && fits)
 		r = rt__sample_take(size, align, zero);
 	if (r)
-		given_out(r, here);
+		r->life = RT_LIFE_USED;
 	leave(mask);
-	return r ? (void *)r->p : NULL;
+	if (!r)
+		return NULL;
+	r->allocated = rt__origin_here(); /* only now it is known to be needed */
+	r->freed = (struct rt__origin){0, 0};
+	return (void *)r->p;
 }
 
 bool

@@ -79,6 +79,8 @@ bool rt__redzone_check(const struct rt__record *r, struct rt__damage *ret);
 
 /* A block with no access before and behind it: at the end of its pages, or at their start. */
 struct rt__record *rt__guarded_alloc(size_t size, size_t align, bool at_end, bool *zero);
+/* The same in a place of one unit that the quarantine has held; false: it is lost. */
+bool rt__guarded_reuse(struct rt__record *r, size_t size, size_t align, bool at_end);
 /* No access any more, and no memory; false: it is as it was. */
 bool rt__guarded_hold(struct rt__record *r);
 /* Gives the place back to the heap. */
@@ -94,15 +96,15 @@ void rt__quarantine_put(struct rt__record *r);
  * written to: false. */
 bool rt__quarantine_settle(bool all, struct rt__record **ret, struct rt__damage *damage);
 
-/* Of blocks on pages of their own: how many are in it; lets the oldest go, if there is one. */
+/* Of blocks on pages of their own: how many are in it; takes the oldest out, if there is one. */
 uint32_t rt__quarantine_held(void);
-bool rt__quarantine_drop(void);
+struct rt__record *rt__quarantine_take(void);
 
 /* ---- sample.c; with hard.lock ---- */
 
 #define RT_SAMPLE_MAX (RT_UNIT / 2)
 
-/* After how many allocations the next one is to be sampled. */
+/* Which allocation from here on is to be sampled: from 1 on. */
 uint32_t rt__sample_next(void);
 /* A block for one; NULL: there is no place. One was freed. */
 struct rt__record *rt__sample_take(size_t size, size_t align, bool *zero);

@@ -215,7 +215,9 @@ struct rt__cache {
 
 	uint16_t id; /* of any: from 1 on; several may have the same */
 
-	uint32_t until_sample; /* RTDEBUG=malloc=sample: mallocs until that is the next one */
+	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
+	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
+	uint32_t until_sample;  /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 
 static inline bool
@@ -257,6 +259,8 @@ rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
 extern struct rt__cache rt__cache_none;
 
 struct rt__cache *rt__cache_new(void); /* NULL without memory */
+/* One that is always empty and full, for fast paths to see in place of c. */
+struct rt__cache *rt__cache_front(struct rt__cache *c);
 /* Fetches blocks of a class, of which there are none: false without memory. */
 bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */

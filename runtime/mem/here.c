@@ -44,11 +44,14 @@ rt__mallocinit(void)
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
 }
 
-/* What the fast paths are to see of a cache: in some modes, nothing. */
 static struct rt__cache *
-seen(struct rt__cache *c)
+new_cache(void)
 {
-	return rt__unlikely(rt__debug.malloc) ? &rt__cache_none : c;
+	struct rt__cache *c = rt__cache_new();
+
+	if (c && rt__debug.malloc && !(c->seen = rt__cache_front(c)))
+		c->seen = c;
+	return c;
 }
 
 static struct rt__cache *
@@ -59,7 +62,7 @@ foreign_new(void)
 	while (c && c->in_use)
 		c = c->next;
 	if (!c) {
-		c = rt__cache_new();
+		c = new_cache();
 		if (c) {
 			c->head.self = &rt__m_foreign;
 			c->next = foreign.all;
@@ -80,7 +83,7 @@ foreign_cache(void)
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
 		if (self.cache) {
-			self.cache->head.cache = seen(self.cache);
+			self.cache->head.cache = self.cache->seen;
 			rt__setm_raw(&self.cache->head);
 		}
 		rt__heap_leave();
@@ -99,7 +102,7 @@ void
 rt__cache_unhide(void)
 {
 	if (--self.hidden == 0 && self.cache)
-		self.cache->head.cache = seen(self.cache);
+		self.cache->head.cache = self.cache->seen;
 }
 
 void
@@ -125,18 +128,18 @@ rt__cache_here(void)
 	if (mp == &rt__m_foreign)
 		return foreign_cache();
 	if (mp->cache != &rt__cache_none)
-		return mp->cache;
+		return mp->cache->real;
 	struct rt__p *pp = mp->p;
 	if (!pp || mp->handler_sp || rt__malloc_count.on || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
-		struct rt__cache *c = rt__cache_new();
+		struct rt__cache *c = new_cache();
 
 		if (c)
 			pp->cache = c;
 		rt__heap_leave();
 	}
-	mp->cache = pp->fast_cache = seen(pp->cache);
+	mp->cache = pp->fast_cache = pp->cache->seen;
 	return pp->cache;
 }
 

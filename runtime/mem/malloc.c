@@ -125,6 +125,17 @@ alloc_slow(size_t size, bool *zero)
 	return p;
 }
 
+/* An ordinary block under RTDEBUG=malloc=sample, if the next sampled one is not due. */
+static void *
+sample_pop(struct rt__cache *c, size_t size)
+{
+	if (size > RT_MEDIUM_MAX || c->until_sample <= 1)
+		return NULL;
+	void *p = rt__bin_pop(&c->bins[rt__size_class(size)]);
+	c->until_sample -= p != NULL;
+	return p;
+}
+
 /* Also of larger blocks that the cache has. */
 static RT_NOINLINE void *
 malloc_slow(size_t size)
@@ -132,7 +143,9 @@ malloc_slow(size_t size)
 	void *p = NULL;
 	bool zero;
 
-	if (size > 1024 && size <= RT_MEDIUM_MAX)
+	if (rt__unlikely(rt__debug.malloc > 0))
+		p = sample_pop(rt__getm_cache()->real, size);
+	else if (size > 1024 && size <= RT_MEDIUM_MAX)
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
 	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
 }

@@ -103,11 +103,8 @@ rt__quarantine_held(void)
 	return guarded.n;
 }
 
-bool
-rt__quarantine_drop(void)
+struct rt__record *
+rt__quarantine_take(void)
 {
-	if (guarded.n == 0)
-		return false;
-	let_go(oldest(&guarded));
-	return true;
+	return guarded.n > 0 ? oldest(&guarded) : NULL;
 }

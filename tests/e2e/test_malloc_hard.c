@@ -2,6 +2,7 @@
 /* RTDEBUG=malloc=hard and malloc=sample: each bug is found, and told in these words. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guest.h"
@@ -27,6 +28,8 @@ tells(const char *const *args, const char *setting, const char *first, const cha
 	guest_expect_err_matches(&g, regex);
 	guest_free(&g);
 }
+#define SAMPLE_TELLS(setting, first, rest, ...)                                                    \
+	tells((const char *[]){__VA_ARGS__, NULL}, "RTDEBUG=malloc=" setting, first, rest)
 #define TELLS(first, rest, ...) tells((const char *[]){__VA_ARGS__, NULL}, HARD, first, rest)
 
 #define FATAL(text) "(.|\n)*fatal error: " text "\n\ngoroutine 1 "
@@ -156,8 +159,84 @@ Test(malloc_hard, places)
 Test(malloc_hard, memory_is_bounded, .timeout = 60)
 {
 	guest_ok("malloc_hard", .args = {"bounded"}, .env = {HARD}, .timeout_s = 50);
+	guest_ok("malloc_hard", .args = {"bounded"}, .env = {"RTDEBUG=malloc=sample:10"});
 	guest_ok("malloc_hard", .args = {"bounded"}, .env = {"RTDEBUG=malloc=hard,no_guard=1"},
 		 .timeout_s = 50);
+}
+
+/* ---- malloc=sample ---- */
+
+#define OWN "on pages of its own"
+
+/* Every block is sampled, and lies at either end of its pages. */
+Test(malloc_hard, each_one_sampled)
+{
+	for (int i = 0; i < 8; i++) {
+		SAMPLE_TELLS("sample:1",
+			     "runtime: free\\(" ADDRESS "\\): start of a " FREED("100", OWN),
+			     MADE DROPPED FATAL("free: double free"), "twice");
+		SAMPLE_TELLS("sample:1",
+			     "runtime: realloc\\(" ADDRESS "\\): start of a " FREED("100", OWN),
+			     MADE DROPPED FATAL("realloc: double free"), "resize-freed");
+		SAMPLE_TELLS("sample:1", "runtime: free\\(" ADDRESS "\\): overrun by 1 byte: 00",
+			     BLOCK("100", OWN) FATAL("free: overrun"), "overrun", "100");
+		SAMPLE_TELLS("sample:1", "runtime: exit\\(" ADDRESS "\\): overrun by 1 byte: 00",
+			     BLOCK("100", OWN) FATAL("exit: overrun"), "exits");
+		SAMPLE_TELLS("sample:1", "unexpected fault address " ADDRESS,
+			     "runtime: " ADDRESS
+			     ": 8 bytes into a " FREED("100", OWN) "\n" MADE DROPPED
+								   "(.|\n)*fatal error: fault\n",
+			     "read-after");
+		SAMPLE_TELLS("sample:1", "unexpected fault address " ADDRESS,
+			     "runtime: " ADDRESS ": [0-9]+ bytes behind a block of 100 bytes "
+			     "\\(" OWN "\\) at " ADDRESS "\n" MADE "(.|\n)*fatal error: fault\n",
+			     "overrun", "100", "5000");
+		SAMPLE_TELLS("sample:1", "unexpected fault address " ADDRESS,
+			     "runtime: " ADDRESS ": [0-9]+ bytes before a block of 100 bytes "
+			     "\\(" OWN "\\) at " ADDRESS "\n" MADE "(.|\n)*fatal error: fault\n",
+			     "underrun", "100", "4097");
+	}
+}
+
+Test(malloc_hard, sooner_or_later, .timeout = 120)
+{
+	SAMPLE_TELLS("sample:200", "unexpected fault address " ADDRESS,
+		     "runtime: " ADDRESS ": 8 bytes into a " FREED("64", OWN) "\n" MADE DROPPED
+									      "(.|\n)*fault\n",
+		     "often");
+	SAMPLE_TELLS("sample", "unexpected fault address " ADDRESS,
+		     "runtime: " ADDRESS ": 8 bytes into a " FREED("64", OWN) "\n" MADE DROPPED
+									      "(.|\n)*fault\n",
+		     "often", "write");
+	/* 64 bytes at the end of a page: the next one faults; at the start: seen by free. */
+	SAMPLE_TELLS("sample:500",
+		     "(unexpected fault address " ADDRESS "|runtime: free\\(" ADDRESS
+		     "\\): overrun by 1 byte: 00)",
+		     "runtime: (" ADDRESS ": 0 bytes behind a )?block of 64 bytes \\(" OWN
+		     "\\) at ",
+		     "often-overrun");
+}
+
+Test(malloc_hard, one_of_n_is_sampled)
+{
+	static const struct row {
+		const char *setting;
+		int n;
+	} rows[] = {{"RTDEBUG=malloc=sample:10", 10000},
+		    {"RTDEBUG=malloc=sample:100", 1000},
+		    {"RTDEBUG=malloc=sample:1", 100000},
+		    {"RTDEBUG=malloc=sample:2000000000", 0},
+		    {HARD, 100000},
+		    {"RTDEBUG=", 0}};
+
+	for (const struct row *r = rows; r < rows + sizeof rows / sizeof *rows; r++) {
+		struct guest g = guest_run("malloc_hard", .args = {"sampled"}, .env = {r->setting});
+		int n = atoi(g.out);
+
+		guest_expect_exit(&g, 0);
+		cr_assert(n >= r->n - r->n / 5 && n <= r->n + r->n / 5, "%s: %d", r->setting, n);
+		guest_free(&g);
+	}
 }
 
 /* ---- programs without bugs: all that malloc has to do, done so ---- */
@@ -187,6 +266,9 @@ Test(malloc_hard, the_same_works, .timeout = 300)
 	the_same_works(HARD);
 	the_rest_works(HARD);
 	the_same_works("RTDEBUG=malloc=hard,no_guard=1");
+	the_same_works("RTDEBUG=malloc=sample:20");
+	the_rest_works("RTDEBUG=malloc=sample:20");
+	the_same_works("RTDEBUG=malloc=sample:20,no_guard=1");
 }
 
 static void
@@ -204,4 +286,6 @@ Test(malloc_hard, many_threads, .timeout = 400)
 {
 	many_threads(HARD);
 	many_threads("RTDEBUG=malloc=hard,preemptstress=100");
+	many_threads("RTDEBUG=malloc=sample:20");
+	many_threads("RTDEBUG=malloc=sample:20,preemptstress=100");
 }

@@ -212,7 +212,55 @@ exits(int argc, char **argv)
 	return 0;
 }
 
+/* Something like this happens often; that it is found is a matter of time. */
+static int
+often(int argc, char **argv)
+{
+	bool writes = argc > 0 && strcmp(argv[0], "write") == 0;
+
+	for (int i = 0; i < 100000000; i++) {
+		char *p = block = make(64);
+
+		drop(p);
+		if (writes)
+			block[8] = 1;
+		else
+			sink = block[8];
+	}
+	return 0;
+}
+
+static int
+often_overrun(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	for (int i = 0; i < 100000000; i++) {
+		char *p = block = make(64);
+
+		p[64] = 0;
+		drop(p);
+	}
+	return 0;
+}
+
 /* ---- without bugs ---- */
+
+/* How many of 100,000 are sampled: those whose size is what was asked for. */
+static int
+sampled(int argc, char **argv)
+{
+	int n = 0;
+
+	(void)argc, (void)argv;
+	for (int i = 0; i < 100000; i++) {
+		char *p = malloc(100);
+
+		n += malloc_usable_size(p) == 100;
+		free(p);
+	}
+	printf("%d\n", n);
+	return 0;
+}
 
 /* Blocks of a place do not come in order. */
 static int
@@ -291,6 +339,9 @@ static const struct guest_case cases[] = {
 	{"read-after", read_after},
 	{"follow-after", follow_after},
 	{"exits", exits},
+	{"often", often},
+	{"often-overrun", often_overrun},
+	{"sampled", sampled},
 	{"shuffled", shuffled},
 	{"kept", kept},
 	{"bounded", bounded},
