@@ -35,7 +35,7 @@ struct rt__lock {
 };
 
 struct rt__note {
-	uint32_t fired;
+	uint32_t fired; /* 0 no, 1 yes, 2 no, and perhaps somebody sleeps */
 };
 
 /*

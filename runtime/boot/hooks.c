@@ -17,7 +17,6 @@ const struct rt__hooks rt__hooks = {
 	.signal_take = rt__signal_take,
 	.signal_chain = rt__signal_chain,
 	.wg_done = rt__wg_done,
-	.explain_deadlock = rt__explain_deadlock,
 	.pools_free = rt__pools_free,
 	.run_finis = rt__run_finis,
 	.explain_init = rt__explain_init,

@@ -134,6 +134,13 @@ unlock_chan(struct rt__g *gp, void *c)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_chan = {
+	RT_WAIT_KIND(unlock_chan, RT_ON_CHAN),
+	.object = RT_WAIT_ARG,
+	.value = {RT_FIELD(struct rt__chan, count), RT_FIELD(struct rt__chan, cap),
+		  RT_FIELD(struct rt__chan, elem_size)},
+};
+
 static RT_NOINLINE void
 wait_on_thread(struct rt__chan *c, struct rt__waitq *q, struct rt__sudog *sg,
 	       enum rt__wait_reason reason)

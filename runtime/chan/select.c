@@ -408,6 +408,17 @@ unlock_and_enrol(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_select = {
+	RT_WAIT_KIND(unlock_select, RT_ON_SELECT),
+	.object = RT_WAIT_ARG,
+	.value = {RT_FIELD(struct select, cases), RT_FIELD(struct select, n)},
+};
+
+const struct rt__wait_kind rt__wait_kind_select_more = {
+	RT_WAIT_KIND(unlock_and_enrol, RT_ON_SELECT),
+	.object = RT_WAIT_ARG,
+};
+
 /* Which case has ended the wait; *ok: whether an operation on a channel was done. */
 static int
 wait_for_one(struct select *s, bool *ok)

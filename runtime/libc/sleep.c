@@ -46,6 +46,12 @@ start(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_sleep_main = {
+	RT_WAIT_KIND(start, RT_ON_TIME),
+	.object = RT_WAIT_ARG,
+	.value = {RT_FIELD(struct sleep, when)},
+};
+
 /* 0 or EINTR. */
 static int
 sleep_main(rt_time when)

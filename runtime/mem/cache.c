@@ -1,51 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Caches: for each class a stack of free blocks. malloc takes from it and free puts on it without a
- * lock or an atomic operation; half a stack at a time comes from central and goes there. Whose
- * block it was does not matter: one that another P allocated is a block like others. At first the
- * stacks are small and lie side by side, so that a small program touches few pages.
+ * Caches: for each class a place for free blocks. malloc takes from it and free puts there without
+ * a lock or an atomic operation; many at a time come from central and go there. At first the places
+ * are small and lie side by side, so that a small program touches one page, or two.
  *
- * A P has one, made when it first allocates. Who has none, for the moment or at all, has
- * rt__cache_none, whose stacks are empty and full at once, so that the fast paths need not ask.
+ * A block goes back to the cache that owns its span: what a cache hands out again are blocks of its
+ * own spans only, since states of neighbouring blocks share lines of the CPU's cache, and small
+ * blocks themselves do. If each handed out what it happened to free, the blocks of a span would
+ * end up with all processors, and nearly every malloc and free would take a line from another one:
+ * larson on two threads took two to three times the processor time. The others' blocks wait in the
+ * same place, and are returned when that is full.
+ *
+ * A P has a cache, made when it first allocates. Who has none, for the moment or at all, has
+ * rt__cache_none, whose places are empty and full at once, so that the fast paths need not ask.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-#define FEW 4u /* blocks, that a stack is for at first */
+#define FEW 4ul /* blocks, that a place is for at first */
 
 static struct rt__block none[1];
-static uint32_t last_id;
 
 struct rt__cache rt__cache_none = {
-	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, NULL}},
+	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, none}},
 	.real = &rt__cache_none,
 	.seen = &rt__cache_none,
 };
+struct rt__cache *rt__caches;
 
-/* A stack with its NULL takes one more than it holds. Those of classes without a cap are full. */
-struct rt__cache *
-rt__cache_new(void)
+/* Places follow the cache: small ones for all classes, then large ones. Each takes one more than it
+ * holds, the one at NULL. */
+static struct rt__block *
+small_place(struct rt__cache *c, unsigned class)
 {
-	uint32_t few = 0, many = 0;
+	return (struct rt__block *)(c + 1) + class * (FEW + 1);
+}
 
-	for (unsigned i = 0; i < RT_CLASS_END; i++) {
-		few += FEW + 1;
-		many += rt__class_cap[i] + 1u;
-	}
+static size_t
+slots_before(unsigned class)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < class; i++)
+		n += rt__class_cap[i] + 1u;
+	return n;
+}
+
+static struct rt__block *
+large_place(struct rt__cache *c, unsigned class)
+{
+	return small_place(c, RT_CLASS_END) + slots_before(class);
+}
+
+static void
+publish(struct rt__cache *c)
+{
+	do
+		c->next = rt__load_rlx(&rt__caches);
+	while (!rt__cas_rel(&rt__caches, c->next, c)); /* pairs with the acquires of walkers */
+}
+
+/* Classes without a cap are full. */
+struct rt__cache *
+rt__cache_new(bool foreign)
+{
+	size_t slots = RT_CLASS_END * (FEW + 1) + slots_before(RT_CLASS_END);
+	size_t size = sizeof(struct rt__cache) + slots * sizeof(struct rt__block);
 	struct rt__cache *c = rt__persistent_try(
-		sizeof *c + (few + many) * sizeof(struct rt__block), RT_CACHE_LINE);
+		size + RT_CLASS_SMALL_END * sizeof(struct rt__shelf), rt__os.page_size);
+
 	if (!c)
 		return NULL;
-	c->id = (uint16_t)(rt__add_rlx(&last_id, 1u) % UINT16_MAX + 1);
+	c->shelves = (struct rt__shelf *)(void *)((char *)c + size);
+	rt__cache_reset(c);
+	c->foreign = foreign;
 	c->real = c->seen = c;
-	struct rt__block *at = (struct rt__block *)(c + 1), *more = at + few;
-	for (unsigned i = 0; i < RT_CLASS_END; i++) {
-		uint32_t n = rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW;
-
-		c->bins[i] = (struct rt__bin){at, at + n, at, n ? more : NULL};
-		at += FEW + 1;
-		more += rt__class_cap[i] + 1;
-	}
+	publish(c);
 	return c;
 }
 
@@ -62,25 +92,40 @@ rt__cache_front(struct rt__cache *c)
 }
 
 static uint32_t
-count(const struct rt__bin *b)
+own(const struct rt__bin *b)
 {
 	return (uint32_t)(b->top - b->lo);
 }
 
-/* The stack of a class that is in use again and again gets its full size. */
-static void
-enlarge(struct rt__bin *b, unsigned class)
+static uint32_t
+others(const struct rt__bin *b)
 {
-	uint32_t n = count(b);
-
-	__builtin_memcpy(b->more + 1, b->lo + 1, n * sizeof *b->lo);
-	*b = (struct rt__bin){b->more + n, b->more + rt__class_cap[class], b->more, NULL};
+	return (uint32_t)(b->end - b->hi);
 }
 
 static uint32_t
-half(const struct rt__bin *b)
+room(const struct rt__bin *b)
 {
-	return (uint32_t)(b->hi - b->lo + 1) / 2;
+	return (uint32_t)(b->end - b->lo);
+}
+
+static bool
+is_small(const struct rt__bin *b, unsigned class)
+{
+	return room(b) < rt__class_cap[class];
+}
+
+/* A class that is in use again and again gets its large place. */
+static void
+enlarge(struct rt__cache *c, unsigned class)
+{
+	struct rt__bin *b = &c->bins[class];
+	struct rt__block *lo = large_place(c, class), *end = lo + rt__class_cap[class];
+	uint32_t n = own(b), m = others(b);
+
+	__builtin_memcpy(lo + 1, b->lo + 1, n * sizeof *lo);
+	__builtin_memcpy(end - m + 1, b->hi + 1, m * sizeof *lo);
+	*b = (struct rt__bin){lo + n, end - m, lo, end};
 }
 
 /* For the second time: one block is still there, below, from the first. */
@@ -90,35 +135,45 @@ used_before(const struct rt__bin *b)
 	return b->lo[1].p != NULL;
 }
 
+static void
+return_others(struct rt__bin *b, unsigned class)
+{
+	if (others(b) > 0)
+		rt__central_return(class, b->hi + 1, others(b));
+	b->hi = b->end;
+}
+
 bool
 rt__cache_refill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
-	if (b->more && used_before(b))
-		enlarge(b, class);
-	b->top += rt__central_take(class, b->lo + 1, half(b), c->id);
+	if (is_small(b, class) && used_before(b))
+		enlarge(c, class);
+	uint32_t half = (room(b) + 1) / 2;
+	if (b->hi - b->lo < (ptrdiff_t)half)
+		return_others(b, class);
+	b->top += rt__central_take(c, class, b->lo + 1, half);
 	return b->top->p != NULL;
 }
 
-/* The oldest go: the newest may still be in the CPU's cache. */
-static void
-spill(struct rt__bin *b, unsigned class, uint32_t n)
-{
-	rt__central_give(class, b->lo + 1, n);
-	__builtin_memmove(b->lo + 1, b->lo + 1 + n, (count(b) - n) * sizeof *b->lo);
-	b->top -= n;
-}
-
+/* Of the cache's own, the oldest go: the newest may still be in the CPU's cache. */
 void
 rt__cache_spill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
-	if (b->more)
-		enlarge(b, class);
-	if (rt__bin_full(b))
-		spill(b, class, half(b));
+	if (is_small(b, class)) {
+		enlarge(c, class);
+		return;
+	}
+	return_others(b, class);
+	uint32_t have = own(b), keep = room(b) / 2;
+	if (have > keep) {
+		rt__central_keep(c, class, b->lo + 1, have - keep);
+		__builtin_memmove(b->lo + 1, b->top - keep + 1, keep * sizeof *b->lo);
+		b->top = b->lo + keep;
+	}
 }
 
 void
@@ -126,16 +181,63 @@ rt__cache_flush(struct rt__cache *c)
 {
 	if (c == &rt__cache_none)
 		return;
-	for (unsigned i = 1; i < RT_CLASSES; i++)
-		if (count(&c->bins[i]) > 0)
-			spill(&c->bins[i], i, count(&c->bins[i]));
+	for (unsigned i = 1; i < RT_CLASSES; i++) {
+		struct rt__bin *b = &c->bins[i];
+
+		return_others(b, i);
+		if (own(b) > 0)
+			rt__central_free(i, b->lo + 1, own(b));
+		b->top = b->lo;
+	}
+	rt__central_clear(c);
 }
 
-void
-rt__cache_lose(struct rt__cache *c)
+/* ---- in the child of a fork ---- */
+
+/* The block of a slot, if it is free and no span has it. */
+static void
+recover_slot(const struct rt__block *slot)
 {
-	if (c == &rt__cache_none)
-		return;
-	for (unsigned i = 0; i < RT_CLASSES; i++)
-		c->bins[i].top = c->bins[i].lo;
+	uint8_t *state;
+	struct rt__span *sp = rt__span_of_block(slot->p, &state);
+
+	if (sp && sp->class < RT_CLASSES && (*state == RT_BLOCK_CACHED || *state == RT_BLOCK_ZERO))
+		rt__central_free(sp->class, &(struct rt__block){slot->p, state}, 1);
+}
+
+static void
+recover_place(const struct rt__block *lo, size_t n)
+{
+	if (!lo[1].p && !lo[n].p)
+		return; /* never used */
+	for (size_t i = 1; i <= n; i++)
+		recover_slot(&lo[i]);
+}
+
+/*
+ * Its thread is not there any more, and may have been caught anywhere on the fast paths, so what
+ * the bins say counts for nothing. But a block that is free, and that nobody else has, is in a slot
+ * of either place: what was taken out is still there until something else is put in. The only
+ * exception is one whose free was half done.
+ */
+void
+rt__cache_recover(struct rt__cache *c)
+{
+	for (unsigned i = 1; i < RT_CLASSES; i++) {
+		recover_place(small_place(c, i), FEW);
+		recover_place(large_place(c, i), rt__class_cap[i]);
+	}
+	rt__cache_reset(c);
+}
+
+/* Without its blocks, which are lost. */
+void
+rt__cache_reset(struct rt__cache *c)
+{
+	for (unsigned i = 0; i < RT_CLASS_END; i++) {
+		struct rt__block *lo = small_place(c, i);
+		struct rt__block *end = lo + (rt__class_cap[i] < FEW ? rt__class_cap[i] : FEW);
+
+		c->bins[i] = (struct rt__bin){lo, end, lo, end};
+	}
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For each class, what lies between caches and spans: the list of spans with free blocks, and a
- * stock of blocks that caches have handed back. Blocks that one thread allocates and another one
- * frees go from cache to cache through the stock, an array copied under a lock for every so many
- * blocks, and no span is looked at. What a stock does not need for a period goes to its spans
- * (rt__central_trim), whose memory goes back once all of their blocks are free.
+ * For each class, what lies between caches and spans: the list of spans with free blocks, and for
+ * each cache a shelf, of blocks that have come back to it. Blocks that one thread allocates and
+ * another one frees go by the shelf of the first, an array copied under a lock for every so many
+ * blocks, and back into its hands: no span is looked at but for its owner. What a shelf does not
+ * need for a period goes to the spans (rt__central_trim), whose memory goes back once all of their
+ * blocks are free.
  *
- * Each cache takes from spans of its own as far as possible: states of neighbouring blocks share a
- * line of the CPU's cache, which two processors that write to it would take from each other (23 ns
- * of processor time for each op of larson on two threads, and 31 without this). Blocks that wander
- * still bring it about: larson's threads leave their caches to each other's successors.
+ * Each cache takes from spans of its own as far as possible (cache.c says why). Where many spans
+ * with free blocks are others', it becomes the owner of one rather than take more memory, if there
+ * is enough in it to be worth that.
  *
  * A class's lock is held for a batch; it comes before heap.lock. Medium blocks are spans
- * themselves: they have no stock.
+ * themselves: they have no shelf.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
@@ -20,20 +20,18 @@
 struct central {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
 	uint32_t first, last; /* spans with free blocks: unit numbers + 1 */
-	uint32_t nspans;
-	uint32_t n, low;         /* in stock; and at least, in this period */
-	struct rt__block *stock; /* of STOCK * the cap of a cache's bin */
-	uint64_t out;            /* blocks that are in no span: used or in a cache or in stock */
+	void *spare;          /* states for a span; the first word leads to the next */
 };
 
-#define STOCK 2u
-#define LOOK_AT 16 /* spans, for one that the cache has used before */
+#define LOOK_AT 16 /* spans, for one that the cache owns */
+#define WORTH 4    /* to take over another's: one in so many of its blocks is free */
 
-static struct central centrals[RT_CLASSES] RT_COLD_BSS;
+static struct central *centrals; /* (c) of all classes; beside the runtime's first tables */
 
 void
 rt__central_init(void)
 {
+	centrals = rt__persistent_alloc(RT_CLASSES * sizeof *centrals, RT_CACHE_LINE);
 	rt__lock_rank_many(&centrals[0].lock, RT_CLASSES, sizeof centrals[0], RT_RANK_CENTRAL);
 }
 
@@ -74,45 +72,72 @@ list_remove(struct central *ce, struct rt__span *sp)
 		ce->last = sp->prev;
 }
 
-/* A span for the cache: one of its own, one that is nobody's, or, if many lie about, any. */
-static struct rt__span *
-find_span(const struct central *ce, uint16_t owner)
+static uint32_t
+left_in(const struct rt__span *sp)
 {
-	struct rt__span *sp = span_at(ce->first);
+	return sp->nfree + (uint32_t)(sp->nblocks - sp->carved);
+}
 
-	for (int i = 0; sp && i < LOOK_AT; i++) {
-		if (sp->owner == owner || sp->owner == 0 || owner == 0)
+/* The one that it took from last, or what is among the first few, or nobody's. */
+static struct rt__span *
+find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
+{
+	struct rt__span *sp = span_at(ce->first), *other = NULL;
+
+	for (int i = 0; sp && i < LOOK_AT; i++, sp = span_at(sp->next)) {
+		if (sp->owner == c || sp->owner == &rt__cache_none || c == &rt__cache_none)
 			return sp;
-		sp = span_at(sp->next);
+		if (!other && left_in(sp) >= sp->nblocks / WORTH)
+			other = sp;
 	}
-	return sp ? span_at(ce->first) : NULL;
+	if (!sp)
+		return NULL;
+	struct rt__span *last = span_at(c->last_span[class]);
+	return last && last->listed && last->owner == c ? last : other;
+}
+
+/* Makes it the cache's own. */
+static void
+adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
+{
+	if (c == &rt__cache_none)
+		return;
+	c->last_span[class] = rt__span_unit(sp) + 1;
+	rt__store_rlx(&sp->owner, c);
 }
 
 static uint32_t
-take_from_spans(struct central *ce, unsigned class, struct rt__block *out, uint32_t n,
-		uint16_t owner)
+take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct rt__block *out,
+		uint32_t n)
 {
 	uint32_t got = 0;
 
 	while (got < n) {
-		struct rt__span *sp = find_span(ce, owner);
+		struct rt__span *sp = find_span(ce, c, class);
 
 		if (!sp) {
-			sp = rt__span_new(class);
-			if (sp) {
-				ce->nspans++;
+			sp = rt__span_new(class, c, &ce->spare);
+			if (sp)
 				list_append(ce, sp);
-			} else if (!(sp = span_at(ce->first))) {
+			else if (!(sp = span_at(ce->first)))
 				break; /* not even somebody else's */
-			}
 		}
-		sp->owner = owner;
+		adopt(c, class, sp);
 		got += rt__span_take(sp, out + got, n - got);
-		if (sp->nfree == 0 && sp->carved == sp->nblocks)
+		if (left_in(sp) == 0)
 			list_remove(ce, sp);
 	}
-	ce->out += got;
 	return got;
+}
+
+/* The span goes: its owner is not to look for it. */
+static void
+forget(struct rt__span *sp)
+{
+	uint32_t *last = &sp->owner->last_span[sp->class];
+
+	if (*last == rt__span_unit(sp) + 1)
+		*last = 0;
 }
 
 /* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
@@ -123,34 +148,36 @@ give_to_span(struct central *ce, struct rt__block b)
 	struct rt__span *sp = rt__unit_of(b.p);
 
 	rt__span_give(sp, b);
-	ce->out--;
 	if (!sp->listed) {
 		list_append(ce, sp);
 	} else if (sp->nfree == sp->carved && ce->first != ce->last) {
+		if (sp->owner != &rt__cache_none)
+			forget(sp);
 		list_remove(ce, sp);
-		ce->nspans--;
-		rt__span_delete(sp);
+		rt__span_delete(sp, &ce->spare);
 	}
 }
 
 /* ---- medium blocks ---- */
 
 static uint32_t
-take_medium(unsigned class, struct rt__block *out)
+take_medium(struct rt__cache *c, unsigned class, struct rt__block *out)
 {
 	uint32_t units = class - RT_CLASS_MEDIUM;
 	bool zero;
 
 	rt__lock(&rt__heap.lock);
 	uint32_t unit = rt__units_alloc(units, &zero);
+	if (unit != RT_NO_UNIT) {
+		struct rt__span *sp = rt__span_at(unit);
+
+		rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
+		rt__store_rlx(&sp->owner, c);
+		rt__span_make_single(unit, class, units);
+		out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
+	}
 	rt__unlock(&rt__heap.lock);
-	if (unit == RT_NO_UNIT)
-		return 0;
-	struct rt__span *sp = rt__span_at(unit);
-	rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
-	rt__span_make_single(unit, class, units, 0);
-	out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
-	return 1;
+	return unit != RT_NO_UNIT;
 }
 
 static void
@@ -166,7 +193,7 @@ give_medium(unsigned class, const struct rt__block *in, uint32_t n)
 	rt__unlock(&rt__heap.lock);
 }
 
-/* ---- batches ---- */
+/* ---- shelves ---- */
 
 static void
 copy(struct rt__block *to, const struct rt__block *from, uint32_t n)
@@ -185,39 +212,77 @@ reverse(struct rt__block *a, uint32_t n)
 	}
 }
 
-uint32_t
-rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner)
+/* Where n more blocks go on the cache's shelf; NULL: there is no room. */
+static struct rt__block *
+shelve(struct rt__cache *c, unsigned class, uint32_t n)
 {
-	struct central *ce = &centrals[class];
+	uint32_t most = RT_SHELF * rt__class_cap[class];
 
-	if (class > RT_CLASS_MEDIUM)
-		return take_medium(class, out);
-	rt__lock(&ce->lock);
-	if (ce->n > 0) {
-		n = n < ce->n ? n : ce->n;
-		ce->n -= n;
-		copy(out, ce->stock + ce->n, n);
-		if (ce->n < ce->low)
-			ce->low = ce->n;
-	} else {
-		n = take_from_spans(ce, class, out, n, owner);
-		reverse(out, n);
+	if (c == &rt__cache_none)
+		return NULL;
+	struct rt__shelf *s = &c->shelves[class];
+	if (s->n + n > most)
+		return NULL;
+	if (!s->blocks) {
+		s->blocks = rt__persistent_try(most * sizeof *s->blocks, RT_CACHE_LINE);
+		if (!s->blocks)
+			return NULL;
+		rt__store_rlx(&c->shelved, true);
 	}
-	rt__unlock(&ce->lock);
+	rt__store_rlx(&s->n, s->n + n);
+	return s->blocks + s->n - n;
+}
+
+static uint32_t
+take_from_shelf(const struct rt__cache *c, unsigned class, struct rt__block *out, uint32_t n)
+{
+	struct rt__shelf *s = &c->shelves[class];
+
+	if (n > s->n)
+		n = s->n;
+	rt__store_rlx(&s->n, s->n - n);
+	if (n > 0)
+		copy(out, s->blocks + s->n, n);
+	if (s->n < s->low)
+		s->low = s->n;
 	return n;
 }
 
-static struct rt__block *
-stock_of(struct central *ce, unsigned class)
+/* The oldest go. */
+static void
+clear_shelf(struct central *ce, struct rt__shelf *s, uint32_t n)
 {
-	if (!ce->stock)
-		ce->stock = rt__persistent_try(
-			(size_t)STOCK * rt__class_cap[class] * sizeof *ce->stock, RT_CACHE_LINE);
-	return ce->stock;
+	for (uint32_t i = 0; i < n; i++)
+		give_to_span(ce, s->blocks[i]);
+	rt__store_rlx(&s->n, s->n - n);
+	if (s->n > 0)
+		__builtin_memmove(s->blocks, s->blocks + n, s->n * sizeof *s->blocks);
+	s->low = s->n;
+}
+
+/* ---- for caches ---- */
+
+uint32_t
+rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uint32_t n)
+{
+	struct central *ce = &centrals[class];
+	uint32_t got = 0;
+
+	if (class > RT_CLASS_MEDIUM)
+		return take_medium(c, class, out);
+	rt__lock(&ce->lock);
+	if (rt__load_rlx(&c->shelved))
+		got = take_from_shelf(c, class, out, n);
+	if (got == 0) {
+		got = take_from_spans(ce, c, class, out, n);
+		reverse(out, got);
+	}
+	rt__unlock(&ce->lock);
+	return got;
 }
 
 void
-rt__central_give(unsigned class, const struct rt__block *in, uint32_t n)
+rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in, uint32_t n)
 {
 	struct central *ce = &centrals[class];
 
@@ -226,31 +291,68 @@ rt__central_give(unsigned class, const struct rt__block *in, uint32_t n)
 		return;
 	}
 	rt__lock(&ce->lock);
-	if (ce->n + n <= STOCK * rt__class_cap[class] && stock_of(ce, class)) {
-		copy(ce->stock + ce->n, in, n);
-		ce->n += n;
-	} else {
-		for (uint32_t i = 0; i < n; i++)
+	struct rt__block *at = shelve(c, class, n);
+	if (at)
+		copy(at, in, n);
+	for (uint32_t i = 0; i < n && !at; i++)
+		give_to_span(ce, in[i]);
+	rt__unlock(&ce->lock);
+}
+
+void
+rt__central_return(unsigned class, const struct rt__block *in, uint32_t n)
+{
+	struct central *ce = &centrals[class];
+
+	if (class > RT_CLASS_MEDIUM) {
+		give_medium(class, in, n);
+		return;
+	}
+	rt__lock(&ce->lock);
+	for (uint32_t i = 0; i < n; i++) {
+		struct rt__block *at = shelve(rt__unit_of(in[i].p)->owner, class, 1);
+
+		if (at)
+			*at = in[i];
+		else
 			give_to_span(ce, in[i]);
 	}
 	rt__unlock(&ce->lock);
 }
 
 void
-rt__central_trim(bool all)
+rt__central_free(unsigned class, const struct rt__block *in, uint32_t n)
 {
+	rt__central_keep(&rt__cache_none, class, in, n);
+}
+
+static void
+trim(struct rt__cache *c, bool all)
+{
+	if (!rt__load_rlx(&c->shelved))
+		return;
 	for (unsigned class = 1; class <= RT_CLASS_MEDIUM; class ++) {
+		struct rt__shelf *s = &c->shelves[class];
 		struct central *ce = &centrals[class];
 
-		if (rt__load_rlx(&ce->n) == 0)
+		if (rt__load_rlx(&s->n) == 0)
 			continue;
 		rt__lock(&ce->lock);
-		uint32_t go = all ? ce->n : ce->low;
-		for (uint32_t i = 0; i < go; i++)
-			give_to_span(ce, ce->stock[i]);
-		ce->n -= go;
-		__builtin_memmove(ce->stock, ce->stock + go, ce->n * sizeof *ce->stock);
-		ce->low = ce->n;
+		clear_shelf(ce, s, all ? s->n : s->low);
 		rt__unlock(&ce->lock);
 	}
+}
+
+void
+rt__central_clear(struct rt__cache *c)
+{
+	trim(c, true);
+}
+
+void
+rt__central_trim(bool all)
+{
+	/* acq: pairs with who has published the newest one */
+	for (struct rt__cache *c = rt__load_acq(&rt__caches); c; c = c->next)
+		trim(c, all);
 }

@@ -14,7 +14,7 @@ head_of(uint32_t unit)
 	uint32_t huge = rt__load_rlx(&rt__load_rlx(&rt__heap.chunks)[unit / RT_CHUNK_UNITS].huge);
 	struct rt__span *sp = rt__span_at(unit);
 
-	if (huge)
+	if (huge && huge != RT_HOLE)
 		return rt__span_at((huge - 1) * RT_CHUNK_UNITS);
 	if (rt__load_rlx(&sp->magic) == 0)
 		return rt__span_at(unit - rt__load_rlx(&sp->back));

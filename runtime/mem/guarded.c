@@ -43,14 +43,13 @@ guard(uintptr_t from, uintptr_t to)
 	rt__os_guard((void *)from, to - from);
 }
 
-/* Where guards are of the older kind, this needs memory: false without, and the place is lost. */
+/* False: the kernel refuses, as it may where guards are of the older kind and memory is limited.
+ * The place is lost. */
 static bool
 unguard(uintptr_t from, uintptr_t to)
 {
-	if (!rt__load_rlx(&rt__os.madvise_guard))
-		return rt__os_commit((void *)from, to - from);
-	rt__os_unguard((void *)from, to - from);
-	return true;
+	return rt__os_unguard((void *)from, to - from) ||
+		rt__os_reserve_again((void *)from, to - from);
 }
 
 /* A place for so many bytes. */
@@ -59,7 +58,7 @@ take(size_t total, size_t align, struct rt__block *b, unsigned *class, bool *zer
 {
 	if (total <= RT_MEDIUM_MAX && align <= RT_UNIT) {
 		*class = RT_CLASS_MEDIUM + (unsigned)((total + RT_UNIT - 1) / RT_UNIT);
-		if (rt__central_take(*class, b, 1, 0) == 0)
+		if (rt__central_take(&rt__cache_none, *class, b, 1) == 0)
 			return false;
 		*zero = rt__load_rlx(b->state) == RT_BLOCK_ZERO;
 		return true;
@@ -77,7 +76,7 @@ give(struct rt__block b, unsigned class)
 {
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_CACHED);
 	if (class < RT_CLASSES)
-		rt__central_give(class, &b, 1);
+		rt__central_free(class, &b, 1);
 	else
 		rt__large_free(rt__unit_of(b.p));
 }

@@ -71,7 +71,8 @@ take_place(unsigned class, struct rt__block *ret)
 
 	most = most < POOL ? most : POOL;
 	if (pool->n <= most / 2)
-		pool->n += rt__central_take(class, pool->places + pool->n, most - pool->n, 0);
+		pool->n += rt__central_take(&rt__cache_none, class, pool->places + pool->n,
+					    most - pool->n);
 	if (pool->n == 0)
 		return false;
 	struct rt__block *chosen = &pool->places[rt__hard_draw(pool->n)];
@@ -91,7 +92,7 @@ alloc_small(size_t size, size_t align)
 		return NULL;
 	struct rt__record *r = rt__record_make(b, class);
 	if (!r) {
-		rt__central_give(class, &b, 1);
+		rt__central_free(class, &b, 1);
 		return NULL;
 	}
 	r->p = (uintptr_t)b.p + front;

@@ -6,11 +6,12 @@
  *	chunk	32 units, 2 MiB, aligned: a huge page
  *	span	one or more units in a row: blocks of one size, or one block
  *	cache	what a P, or a foreign thread, allocates from and frees to without a lock
- *	central	one for each size class: spans with free blocks, batches between caches
+ *	central	one for each size class: spans with free blocks, shelves of the caches
+ *	owner	of a span, the cache that takes blocks from it: freed ones go back there
  *
- * The heap is one range of addresses, reserved once and committed from its low end; a table below
- * it, which grows downwards, has an entry for each unit. So any address leads to its span, block
- *and state in constant time, without a lock: rt__mem_find.
+ * The heap is one range of addresses, which grows at its high end; a table below it, which grows
+ * downwards, has an entry for each unit. So any address leads to its span, block and state in
+ * constant time, without a lock: rt__mem_find.
  *
  * Nothing is ever written into a block that is not in use: lists are arrays of addresses, and the
  * state of each block is a byte outside of it. Freed memory keeps nobody's pointers to damage, and
@@ -26,7 +27,7 @@
 #define RT_CHUNK_UNITS 32u
 #define RT_CHUNK (RT_CHUNK_UNITS * RT_UNIT)
 #define RT_NO_UNIT UINT32_MAX
-#define RT_HEAP_MAX (1ul << 40) /* bytes of addresses that are reserved at most */
+#define RT_HEAP_MAX (1ul << 40) /* bytes */
 
 /*
  * The state of a block. Only who has the block writes it: the program's malloc and free, by way of
@@ -60,30 +61,36 @@ struct rt__span {
 	bool zeroed;         /* what is not carved is all zeros */
 	bool listed;         /* on the list of spans with free blocks */
 	uint32_t next, prev; /* there: unit numbers + 1 */
-	uint32_t pages;      /* of a large or huge block: usable, of 4 KiB */
-	uint16_t owner;      /* the cache that takes from it, see central.c */
-	uint16_t unused;
+	union {
+		struct rt__cache *owner; /* (a) the cache that takes from it, see central.c */
+		uint32_t pages;          /* of a large or huge block: usable, of 4 KiB */
+	};
 	uint8_t own_state[24];
 };
 _Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
+
+#define RT_HOLE UINT32_MAX
 
 struct rt__chunk {
 	uint32_t free; /* units that are in no span */
 	uint32_t zero; /* of those: without memory, and all zeros */
 	uint32_t cold; /* of the others: free since the scavenger's last period began */
 	uint32_t due;  /* ... for all of one: their memory is to go */
-	uint32_t huge; /* of a huge block: its first chunk + 1 */
+	uint32_t huge; /* of a huge block: its first chunk + 1; or RT_HOLE */
 };
 
 struct rt__heap {
 	uintptr_t base;         /* (c) a multiple of RT_CHUNK */
-	size_t size;            /* (a) committed bytes; only grows */
+	size_t size;            /* (a) bytes, with holes; only grows */
 	struct rt__span *spans; /* (c) of unit 0; those of others lie below it */
 	uintptr_t spans_at_0;   /* (c) where the entry of address 0 would be */
 
 	/* The rest is for who holds the lock. */
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	uint32_t nchunks, max_chunks; /* committed, reserved; (a) reads of nchunks */
+	uint32_t nchunks, max_chunks; /* there are, and at most; (a) reads of nchunks */
+	uint32_t holes;               /* of those, somebody else's */
+	uintptr_t table;              /* the entries of units are mapped from here on */
+	bool reserved;                /* all addresses are, without access: for tests */
 	uint32_t step;                /* chunks to commit next time */
 	uint32_t huge_from;           /* chunks from here on are of huge pages, if there are any */
 	uint32_t table_cap;           /* chunks that the next two have room for */
@@ -94,6 +101,7 @@ struct rt__heap {
 	size_t released;                   /* bytes given back, ever */
 	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
+	uint32_t kept; /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
 };
 extern struct rt__heap rt__heap;
 
@@ -123,9 +131,9 @@ rt__unit_of(const void *p)
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
-/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+/* The span of the block that begins at p, and where its state is; NULL if none does. */
 static inline struct rt__span *
-rt__span_in_use(const void *p, uint8_t **state)
+rt__span_of_block(const void *p, uint8_t **state)
 {
 	uintptr_t offset = (uintptr_t)p - rt__heap.base;
 
@@ -137,7 +145,16 @@ rt__span_in_use(const void *p, uint8_t **state)
 	if (rt__unlikely((uint32_t)at >= magic))
 		return NULL;
 	*state = sp->state + (at >> 32);
-	return rt__likely(rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
+	return sp;
+}
+
+/* The span of a block in use; NULL if p is nothing of the sort: NULL itself, or misuse. */
+static inline struct rt__span *
+rt__span_in_use(const void *p, uint8_t **state)
+{
+	struct rt__span *sp = rt__span_of_block(p, state);
+
+	return rt__likely(sp && rt__load_rlx(*state) == RT_BLOCK_USED) ? sp : NULL;
 }
 
 /* ---- persistent.c ---- */
@@ -149,7 +166,7 @@ void *rt__persistent_try(size_t size, size_t align);
 /* ---- pages.c: units and chunks, from the kernel and back ---- */
 
 void rt__heap_init(void);
-/* For tests: with that many chunks of address space at most. */
+/* For tests: with that many chunks at most, and wherever the kernel likes. */
 void rt__heap_reserve(uint32_t max_chunks);
 
 /* With heap.lock: n units in a row, at most RT_CHUNK_UNITS and in one chunk; or n whole chunks, by
@@ -177,12 +194,11 @@ void rt__limit_keep(size_t units);
 
 /* ---- span.c ---- */
 
-/* Makes units the span of one block: large or huge. */
-void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages);
-void rt__span_unmake(struct rt__span *sp, uint32_t units);
-/* A span of small blocks; NULL without memory. */
-struct rt__span *rt__span_new(unsigned class);
-void rt__span_delete(struct rt__span *sp);
+/* Makes units the span of one block, whose size or owner is there already. */
+void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units);
+/* A span of small blocks for that cache; NULL without memory. *spare: states of former ones. */
+struct rt__span *rt__span_new(unsigned class, struct rt__cache *owner, void **spare);
+void rt__span_delete(struct rt__span *sp, void **spare);
 /* Takes up to n free blocks, in ascending order. */
 uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
 void rt__span_give(struct rt__span *sp, struct rt__block b);
@@ -190,30 +206,50 @@ void rt__span_give(struct rt__span *sp, struct rt__block b);
 /* ---- central.c ---- */
 
 void rt__central_init(void);
-/* Up to n blocks of a class, the lowest last: how many. */
-void rt__central_trim(bool all); /* of what stocks have not needed, or of all they have */
-uint32_t rt__central_take(unsigned class, struct rt__block *out, uint32_t n, uint16_t owner);
-void rt__central_give(unsigned class, const struct rt__block *in, uint32_t n);
+/* Up to n blocks of a class for a cache, the lowest last: how many. */
+uint32_t rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uint32_t n);
+/* Blocks of a cache's own spans, for its shelf. */
+void rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in, uint32_t n);
+/* Blocks of anybody's spans: to their owners' shelves, or to the spans. */
+void rt__central_return(unsigned class, const struct rt__block *in, uint32_t n);
+void rt__central_free(unsigned class, const struct rt__block *in, uint32_t n);
+/* To the spans: what the shelves of a cache have; of all shelves, what they have not needed, */
+void rt__central_clear(struct rt__cache *c);
+void rt__central_trim(bool all); /* or all that they have */
 
 /* ---- cache.c ---- */
 
-/* A stack of free blocks, which grows up; below the first is one at NULL, which tells that it is
- * empty. */
+/*
+ * Free blocks of a class, in one place for two stacks. One grows up: blocks of spans that the cache
+ * owns; below the first is one at NULL, which tells that it is empty. The other one grows down from
+ * the end: blocks of others' spans, which are to go back to their owners.
+ */
 struct rt__bin {
-	struct rt__block *top;  /* the topmost, or the one at NULL */
-	struct rt__block *hi;   /* where that is when the stack is full */
-	struct rt__block *lo;   /* the one at NULL */
-	struct rt__block *more; /* a larger place for it, if it turns out to be busy */
+	struct rt__block *top; /* the topmost of the cache's own, or the one at NULL */
+	struct rt__block *hi;  /* where that is when there is no room; others' are above it */
+	struct rt__block *lo;  /* the one at NULL */
+	struct rt__block *end; /* the last one that there is room for */
 };
+
+/* What a cache's spans of a class get back, from others or from the cache itself: with the class's
+ * central.lock. */
+struct rt__shelf {
+	struct rt__block *blocks; /* room for RT_SHELF times the cap of a bin; NULL: not yet */
+	uint32_t n, low;          /* how many; and at least, in this period */
+};
+#define RT_SHELF 2u
 
 struct rt__cache {
 	struct rt__bin bins[RT_CLASS_END]; /* large and huge: always full */
 	/* Of a foreign thread's: */
 	struct rt__foreign_head head;
-	struct rt__cache *next;
-	bool in_use;
+	bool foreign, in_use;
 
-	uint16_t id; /* of any: from 1 on; several may have the same */
+	/* With central.lock of the class: the span it took blocks from last: unit number + 1. */
+	uint32_t last_span[RT_CLASS_SMALL_END];
+	bool shelved;              /* (a) there has been something on one of its */
+	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
+	struct rt__cache *next;    /* (c) of all caches */
 
 	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
 	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
@@ -248,23 +284,56 @@ rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 	return rt__bin_pop(b);
 }
 
-static inline void
-rt__bin_push(struct rt__bin *b, void *p, uint8_t *state)
+/* Of a block of another's span. A medium block is a span, which becomes the cache's own: it has no
+ * neighbours. */
+static inline bool
+rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, struct rt__block block)
 {
+	struct rt__bin *b = &c->bins[sp->class];
+
+	if (sp->class < RT_CLASS_SMALL_END) {
+		*b->hi-- = block;
+		return true;
+	}
+	rt__store_rlx(&sp->owner, c);
+	*++b->top = block;
+	return true;
+}
+
+/* A block that was in use: false if there is no room. */
+static inline bool
+rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+{
+	struct rt__bin *b = &c->bins[sp->class];
+	struct rt__block *top = b->top;
+
+	if (rt__unlikely(top == b->hi))
+		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	*++b->top = (struct rt__block){p, state};
+	if (rt__unlikely(rt__load_rlx(&sp->owner) != c))
+		return rt__bin_push_other(c, sp, (struct rt__block){p, state});
+	b->top = top + 1;
+	top[1] = (struct rt__block){p, state};
+	return true;
 }
 
 /* What all have that have none: it is empty, and full. */
 extern struct rt__cache rt__cache_none;
+/* All others, the newest first. */
+extern struct rt__cache *rt__caches;
 
-struct rt__cache *rt__cache_new(void); /* NULL without memory */
+struct rt__cache *rt__cache_new(bool foreign); /* NULL without memory */
 /* One that is always empty and full, for fast paths to see in place of c. */
 struct rt__cache *rt__cache_front(struct rt__cache *c);
 /* Fetches blocks of a class, of which there are none: false without memory. */
 bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */
 void rt__cache_spill(struct rt__cache *c, unsigned class);
+/* In the child of a fork, of a thread that is not there: its blocks go back to their spans. No
+ * other cache may have any, nor a shelf. */
+void rt__cache_recover(struct rt__cache *c);
+void rt__cache_reset(struct rt__cache *c);
+
 /* ---- here.c ---- */
 
 void rt__caches_trim(void); /* of foreign threads that have ended */

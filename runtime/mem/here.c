@@ -26,10 +26,7 @@ static _Thread_local struct {
 	bool busy;
 } self;
 
-static struct {
-	struct rt__lock lock;
-	struct rt__cache *all;
-} foreign;
+static struct rt__lock foreign_lock; /* of their caches' in_use */
 
 /* How the heap begins; it reserves nothing before somebody allocates. */
 void
@@ -39,15 +36,24 @@ rt__mallocinit(void)
 	rt__heap_init();
 	rt__central_init();
 	rt__hard_init();
-	rt__lock_rank(&foreign.lock, RT_RANK_CACHES);
+	rt__lock_rank(&foreign_lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
 }
 
+/* The first of a foreign thread's, from c on. */
 static struct rt__cache *
-new_cache(void)
+next_foreign(struct rt__cache *c)
 {
-	struct rt__cache *c = rt__cache_new();
+	while (c && !c->foreign)
+		c = c->next;
+	return c;
+}
+
+static struct rt__cache *
+new_cache(bool foreign)
+{
+	struct rt__cache *c = rt__cache_new(foreign);
 
 	if (c && rt__debug.malloc && !(c->seen = rt__cache_front(c)))
 		c->seen = c;
@@ -57,21 +63,15 @@ new_cache(void)
 static struct rt__cache *
 foreign_new(void)
 {
-	rt__lock(&foreign.lock);
-	struct rt__cache *c = foreign.all;
+	rt__lock(&foreign_lock);
+	struct rt__cache *c = next_foreign(rt__load_acq(&rt__caches)); /* with rt__cache_new */
 	while (c && c->in_use)
-		c = c->next;
-	if (!c) {
-		c = new_cache();
-		if (c) {
-			c->head.self = &rt__m_foreign;
-			c->next = foreign.all;
-			foreign.all = c;
-		}
-	}
+		c = next_foreign(c->next);
+	if (!c)
+		c = new_cache(true);
 	if (c)
 		c->in_use = true;
-	rt__unlock(&foreign.lock);
+	rt__unlock(&foreign_lock);
 	return c;
 }
 
@@ -83,6 +83,7 @@ foreign_cache(void)
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
 		if (self.cache) {
+			self.cache->head.self = &rt__m_foreign;
 			self.cache->head.cache = self.cache->seen;
 			rt__setm_raw(&self.cache->head);
 		}
@@ -115,9 +116,9 @@ rt__cache_leave(void)
 	rt__setm_raw(&rt__m_foreign);
 	if (!c)
 		return;
-	rt__lock(&foreign.lock);
+	rt__lock(&foreign_lock);
 	c->in_use = false;
-	rt__unlock(&foreign.lock);
+	rt__unlock(&foreign_lock);
 }
 
 struct rt__cache *
@@ -133,7 +134,7 @@ rt__cache_here(void)
 	if (!pp || mp->handler_sp || rt__malloc_count.on || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
-		struct rt__cache *c = new_cache();
+		struct rt__cache *c = new_cache(false);
 
 		if (c)
 			pp->cache = c;
@@ -173,19 +174,45 @@ rt__heap_leave(void)
 void
 rt__caches_trim(void)
 {
-	rt__lock(&foreign.lock);
-	for (struct rt__cache *c = foreign.all; c; c = c->next)
+	rt__lock(&foreign_lock);
+	struct rt__cache *c = next_foreign(rt__load_acq(&rt__caches)); /* with rt__cache_new */
+	for (; c; c = next_foreign(c->next))
 		if (!c->in_use)
 			rt__cache_flush(c);
-	rt__unlock(&foreign.lock);
+	rt__unlock(&foreign_lock);
 }
 
-void
-rt__caches_lose_others(void)
+/* ---- in the child of a fork ---- */
+
+/* Of the only thread there is. */
+static struct rt__cache *
+own_cache(const struct rt__m *mp)
 {
-	for (struct rt__cache *c = foreign.all; c; c = c->next)
-		if (c != self.cache) {
-			rt__cache_lose(c);
-			c->in_use = false;
-		}
+	if (mp == &rt__m_foreign)
+		return self.cache ? self.cache : &rt__cache_none;
+	return mp->p ? mp->p->cache : &rt__cache_none;
+}
+
+/* When a handler forks, the cache that it has interrupted may be in the middle of anything, and who
+ * looks for blocks that nobody has would find its: then those of others are lost. */
+void
+rt__caches_recover(void)
+{
+	const struct rt__m *mp = rt__getm();
+	struct rt__cache *own = own_cache(mp);
+	bool whole = mp == &rt__m_foreign ? self.hidden == 0 : mp->handler_sp == 0;
+
+	if (whole) {
+		rt__cache_flush(own);
+		rt__central_trim(true);
+	}
+	for (struct rt__cache *c = rt__caches; c; c = c->next) {
+		if (c == own)
+			continue;
+		c->in_use = false;
+		if (whole)
+			rt__cache_recover(c);
+		else
+			rt__cache_reset(c);
+	}
 }

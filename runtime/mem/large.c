@@ -85,6 +85,14 @@ trim(void)
 		rt__units_release(h->dirty - keep / 2, true);
 }
 
+/* ---- guards ---- */
+
+static void
+guard(const struct rt__span *sp)
+{
+	rt__os_guard(guard_of(sp), rt__os.page_size); /* without it, nothing but that is missing */
+}
+
 /* ---- alloc and free ---- */
 
 static void *
@@ -94,12 +102,61 @@ alloc_large(size_t size, bool *zero)
 
 	rt__lock(&rt__heap.lock);
 	uint32_t unit = rt__units_alloc(n, zero);
+	if (unit != RT_NO_UNIT) {
+		struct rt__span *sp = rt__span_at(unit);
+
+		sp->own_state[0] = RT_BLOCK_USED;
+		sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
+		rt__span_make_single(unit, RT_CLASS_LARGE, n);
+	}
 	rt__unlock(&rt__heap.lock);
-	if (unit == RT_NO_UNIT)
-		return NULL;
-	rt__span_at(unit)->own_state[0] = RT_BLOCK_USED;
-	rt__span_make_single(unit, RT_CLASS_LARGE, n, n * (uint32_t)(RT_UNIT / PAGE));
-	return (void *)rt__unit_address(unit);
+	return unit == RT_NO_UNIT ? NULL : (void *)rt__unit_address(unit);
+}
+
+/* With heap.lock. zero: so many of its first chunks have no memory. */
+static void
+give_chunks(struct rt__span *sp, uint32_t zero)
+{
+	uint32_t unit = rt__span_unit(sp), n = chunks_for(usable(sp));
+
+	rt__store_rlx(&sp->magic, 0u);
+	set_huge(unit, 0, n, false);
+	rt__chunks_free(unit, zero, true);
+	rt__chunks_free(unit + zero * RT_CHUNK_UNITS, n - zero, false);
+}
+
+/* plain: all of its chunks are memory like other. If not, they are mapped anew; and if the kernel
+ * refuses that as well, they are kept until it does not. */
+static void
+free_huge(struct rt__span *sp, bool plain)
+{
+	void *p = (void *)rt__unit_address(rt__span_unit(sp));
+	uint32_t n = chunks_for(usable(sp));
+	bool anew = !plain && rt__os_reserve_again(p, n * RT_CHUNK);
+
+	rt__lock(&rt__heap.lock);
+	if (plain || anew) {
+		give_chunks(sp, anew ? n : 0);
+		trim();
+	} else {
+		sp->own_state[0] = RT_BLOCK_CACHED;
+		sp->next = rt__heap.kept;
+		rt__store_rlx(&rt__heap.kept, rt__span_unit(sp) + 1);
+	}
+	rt__unlock(&rt__heap.lock);
+}
+
+/* Of those that were kept. */
+static void
+free_kept(void)
+{
+	rt__lock(&rt__heap.lock);
+	uint32_t link = rt__heap.kept;
+	if (link)
+		rt__store_rlx(&rt__heap.kept, rt__span_at(link - 1)->next);
+	rt__unlock(&rt__heap.lock);
+	if (link)
+		free_huge(rt__span_at(link - 1), false);
 }
 
 static void *
@@ -107,18 +164,23 @@ alloc_huge(size_t size, size_t align, bool *zero)
 {
 	if (size > RT_HEAP_MAX - RT_CHUNK || align > RT_HEAP_MAX / 2)
 		return NULL;
+	if (rt__unlikely(rt__load_rlx(&rt__heap.kept)))
+		free_kept();
 	uint32_t n = chunks_for(size);
 	rt__lock(&rt__heap.lock);
 	uint32_t unit = alloc_aligned_chunks(n, align, zero);
-	if (unit != RT_NO_UNIT)
+	if (unit != RT_NO_UNIT) {
+		struct rt__span *sp = rt__span_at(unit);
+
 		set_huge(unit, 0, n, true);
+		sp->own_state[0] = RT_BLOCK_USED;
+		sp->pages = pages_for(size);
+		rt__span_make_single(unit, RT_CLASS_HUGE, 1);
+	}
 	rt__unlock(&rt__heap.lock);
 	if (unit == RT_NO_UNIT)
 		return NULL;
-	struct rt__span *sp = rt__span_at(unit);
-	sp->own_state[0] = RT_BLOCK_USED;
-	rt__span_make_single(unit, RT_CLASS_HUGE, 1, pages_for(size));
-	rt__os_guard(guard_of(sp), rt__os.page_size);
+	guard(rt__span_at(unit));
 	return (void *)rt__unit_address(unit);
 }
 
@@ -133,20 +195,13 @@ rt__large_alloc(size_t size, size_t align, bool *zero)
 void
 rt__large_free(struct rt__span *sp)
 {
-	uint32_t unit = rt__span_unit(sp);
-
-	rt__store_rlx(&sp->magic, 0u);
-	if (sp->class == RT_CLASS_HUGE)
-		rt__os_unguard(guard_of(sp), rt__os.page_size);
-	rt__lock(&rt__heap.lock);
 	if (sp->class == RT_CLASS_HUGE) {
-		uint32_t n = chunks_for(usable(sp));
-
-		set_huge(unit, 0, n, false);
-		rt__chunks_free(unit, n, false);
-	} else {
-		rt__units_free(unit, units_for(usable(sp)));
+		free_huge(sp, rt__os_unguard(guard_of(sp), rt__os.page_size));
+		return;
 	}
+	rt__lock(&rt__heap.lock);
+	rt__store_rlx(&sp->magic, 0u);
+	rt__units_free(rt__span_unit(sp), units_for(usable(sp)));
 	trim();
 	rt__unlock(&rt__heap.lock);
 }
@@ -164,68 +219,76 @@ resize_large(struct rt__span *sp, size_t size)
 	bool done = n <= have || rt__units_claim(unit + have, n - have);
 	if (n < have)
 		rt__units_free(unit + n, have - n);
-	rt__unlock(&rt__heap.lock);
-	if (!done)
-		return false;
-	for (uint32_t i = have; i < n; i++)
+	for (uint32_t i = have; done && i < n; i++)
 		rt__span_at(unit + i)->back = (uint8_t)i;
-	sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
-	return true;
+	if (done)
+		rt__store_rlx(&sp->pages, n * (uint32_t)(RT_UNIT / PAGE));
+	rt__unlock(&rt__heap.lock);
+	return done;
 }
 
+/* Its chunks from `size` on become free, or it gets some more: whether there are any. */
 static bool
-resize_huge(struct rt__span *sp, size_t size)
+resize_chunks(struct rt__span *sp, size_t size)
 {
 	uint32_t unit = rt__span_unit(sp), have = chunks_for(usable(sp)), n = chunks_for(size);
-	size_t was = usable(sp);
 
 	rt__lock(&rt__heap.lock);
 	bool done = n <= have || rt__chunks_claim(unit + have * RT_CHUNK_UNITS, n - have);
-	if (done)
+	if (done) {
 		set_huge(unit, have, n, true);
+		set_huge(unit, n, have, false);
+		rt__store_rlx(&sp->pages, pages_for(size));
+	}
+	if (n < have)
+		rt__chunks_free(unit + n * RT_CHUNK_UNITS, have - n, false);
 	rt__unlock(&rt__heap.lock);
-	if (!done)
+	return done;
+}
+
+/* What was used of the last chunk that stays is given back. */
+static bool
+resize_huge(struct rt__span *sp, size_t size)
+{
+	size_t was = usable(sp);
+
+	if (!rt__os_unguard(guard_of(sp), rt__os.page_size))
 		return false;
-	rt__os_unguard(guard_of(sp), rt__os.page_size);
-	sp->pages = pages_for(size);
-	if (usable(sp) < was) { /* the rest reads as zeros, should the block grow again */
-		struct rt__range rest = {guard_of(sp), was - usable(sp)};
+	bool done = resize_chunks(sp, size);
+	size_t end = chunks_for(usable(sp)) * RT_CHUNK;
+	if (end > was)
+		end = was;
+	if (usable(sp) < end) {
+		struct rt__range rest = {guard_of(sp), end - usable(sp)};
 
 		rt__os_release_each(&rest, 1);
 	}
-	rt__os_guard(guard_of(sp), rt__os.page_size);
-	if (n < have) {
-		rt__lock(&rt__heap.lock);
-		set_huge(unit, n, have, false);
-		rt__chunks_free(unit + n * RT_CHUNK_UNITS, have - n, false);
-		rt__unlock(&rt__heap.lock);
-	}
-	return true;
+	guard(sp);
+	return done;
 }
 
-/* To more chunks elsewhere. */
+/* To more chunks elsewhere. The kernel may have taken the new place away when it cannot. */
 static void *
 move_huge(struct rt__span *sp, size_t size)
 {
-	uint32_t unit = rt__span_unit(sp), n = chunks_for(usable(sp));
-	uint32_t full = (uint32_t)(usable(sp) / RT_CHUNK);
-	void *old = (void *)rt__unit_address(unit);
+	void *old = (void *)rt__unit_address(rt__span_unit(sp));
 	bool zero;
 	void *p = alloc_huge(size, 0, &zero);
 
 	if (!p)
 		return NULL;
-	rt__os_unguard(guard_of(sp), rt__os.page_size);
-	if (!rt__os_move(old, p, usable(sp))) { /* an older kernel */
-		rt__os_guard(guard_of(sp), rt__os.page_size);
+	if (!rt__os_unguard(guard_of(sp), rt__os.page_size)) {
 		rt__large_free(rt__unit_of(p));
 		return NULL;
 	}
-	rt__store_rlx(&sp->magic, 0u);
+	if (!rt__os_move(old, p, usable(sp))) {
+		guard(sp);
+		free_huge(rt__unit_of(p), false);
+		return NULL;
+	}
 	rt__lock(&rt__heap.lock);
-	set_huge(unit, 0, n, false);
-	rt__chunks_free(unit, full, true); /* the last one's rest may hold what it held before */
-	rt__chunks_free(unit + full * RT_CHUNK_UNITS, n - full, false);
+	give_chunks(sp,
+		    (uint32_t)(usable(sp) / RT_CHUNK)); /* the last one's rest holds what it held */
 	rt__unlock(&rt__heap.lock);
 	return p;
 }

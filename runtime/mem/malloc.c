@@ -67,7 +67,7 @@ alloc_central(unsigned class, bool *zero)
 {
 	struct rt__block b;
 
-	if (rt__central_take(class, &b, 1, 0) == 0)
+	if (rt__central_take(&rt__cache_none, class, &b, 1) == 0)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
@@ -173,20 +173,17 @@ free_slow(void *p)
 		return;
 	}
 	struct rt__cache *c = rt__cache_here();
-	struct rt__bin *b = &c->bins[sp->class];
-	if (rt__bin_full(b) && !rt__heap_enter())
-		return; /* in a handler: rather lose it */
-	if (!rt__bin_full(b)) {
-		rt__bin_push(b, p, state);
+	if (rt__bin_push(c, sp, p, state))
 		return;
-	}
+	if (!rt__heap_enter())
+		return; /* in a handler: rather lose it */
 	if (c != &rt__cache_none && sp->class < RT_CLASSES) {
 		rt__cache_spill(c, sp->class);
-		rt__bin_push(b, p, state);
+		rt__bin_push(c, sp, p, state);
 	} else {
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
 		if (sp->class < RT_CLASSES)
-			rt__central_give(sp->class, &(struct rt__block){p, state}, 1);
+			rt__central_return(sp->class, &(struct rt__block){p, state}, 1);
 		else
 			rt__large_free(sp);
 	}
@@ -213,14 +210,8 @@ rt__free(void *p)
 	uint8_t *state;
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
-	if (rt__likely(sp != NULL)) {
-		struct rt__bin *b = bin_here(sp->class);
-
-		if (rt__likely(!rt__bin_full(b))) {
-			rt__bin_push(b, p, state);
-			return;
-		}
-	}
+	if (rt__likely(sp && rt__bin_push(rt__getm_cache(), sp, p, state)))
+		return;
 	free_slow(p);
 }
 

@@ -40,9 +40,9 @@ extern struct rt__cache rt__cache_none;
 
 /* The cache of a P that goes: its blocks are for others. */
 void rt__cache_flush(struct rt__cache *c);
-/* In the child of a fork: blocks of a cache that may have been in use are lost. */
-void rt__cache_lose(struct rt__cache *c);
-void rt__caches_lose_others(void); /* of all other foreign threads */
+/* In the child of a fork, when no lock is held: blocks in caches of threads that are not there are
+ * free. */
+void rt__caches_recover(void);
 /* On a foreign thread: around a handler of the program; and when the thread ends. */
 void rt__cache_hide(void);
 void rt__cache_unhide(void);

@@ -2,12 +2,13 @@
 /*
  * The heap's address space, and which units and chunks of it are free.
  *
- * It is reserved once, wherever the kernel likes (which is random): as much as there is, up to 1
- * TiB, without access. The table of units lies in front of it, and grows downwards, so that a small
- * heap is all in one place. Both are made accessible as the heap grows, a chunk at first, then
- * twice as much each time up to 64 MiB; so a small program pays for what it uses, a stray pointer
- * behind the heap faults, and strict overcommit counts what is there. Steps of 32 MiB and more ask
- * for huge pages: what they may waste is a small part of a heap that large.
+ * It begins at a random place where the kernel puts nothing by itself, and is mapped as it grows: a
+ * chunk at first, then twice as much each time up to 64 MiB. So a small program pays for what it
+ * uses, a stray pointer behind the heap faults, and limits of memory or addresses (RLIMIT_DATA,
+ * RLIMIT_AS, strict overcommit) count what is there. What a program may have mapped in its way, it
+ * leaves out. The table of units grows downwards from the same place, so that a small heap is all
+ * in one mapping. Steps of 32 MiB and more ask for huge pages: what they may waste is a small part
+ * of a heap that large.
  *
  * Free units are bits, one word for each chunk. A run of up to 32 units lies in one chunk: the
  * first with room, from low addresses up, so that the high end of a heap that has shrunk is free.
@@ -17,17 +18,21 @@
  *
  * Everything here but init is for holders of heap.lock. Rejected: a tree of free runs by size, as
  * page heaps have had: it is slower than a hint and a word of bits until the heap is huge, and best
- * fit keeps the high end of the heap in use.
+ * fit keeps the high end of the heap in use. Reserving all addresses at once: no limit of addresses
+ * means anything then, or a process that has set one can map nothing more; and a start takes two
+ * system calls and 7 us more.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
 
 #define MAX_CHUNKS (uint32_t)(RT_HEAP_MAX / RT_CHUNK)
-#define MIN_CHUNKS 16u
 #define MAX_STEP 32u
 #define HUGE_STEP 16u
 #define ALL_FREE UINT32_MAX
-#define FIRST_TABLE 64u /* chunks */
+#define FIRST_TABLE 16u        /* chunks */
+#define FIRST_BASE (1ul << 44) /* behind what sanitizers and other runtimes like to take */
+#define BASE_BITS 25           /* of chance, by chunks: up to 80 TiB; programs begin at 85 */
+#define PLACES 8               /* to try */
 
 struct rt__heap rt__heap;
 
@@ -80,52 +85,90 @@ mask_of(uint32_t bit, uint32_t n)
 	return (n == RT_CHUNK_UNITS ? ALL_FREE : (1u << n) - 1) << bit;
 }
 
-/* ---- reserving and committing ---- */
+/* ---- addresses, and memory there ---- */
 
 #define SPANS_OF_CHUNK (RT_CHUNK_UNITS * sizeof(struct rt__span))
 
-static bool
-try_reserve(uint32_t max_chunks)
+static void
+set_base(uintptr_t base, uint32_t max_chunks)
 {
 	struct rt__heap *h = &rt__heap;
-	size_t spans = RT_ALIGN_UP(max_chunks * SPANS_OF_CHUNK, RT_CHUNK);
-	uintptr_t p = (uintptr_t)rt__os_reserve_none(spans + (max_chunks + 1) * RT_CHUNK);
 
-	if (!p)
-		return false;
-	h->base = RT_ALIGN_UP(p + spans, RT_CHUNK);
-	h->spans = (struct rt__span *)h->base - 1;
-	h->spans_at_0 = (uintptr_t)h->spans + (h->base >> RT_UNIT_SHIFT) * sizeof(struct rt__span);
+	h->base = h->table = base;
+	h->spans = (struct rt__span *)base - 1;
+	h->spans_at_0 = (uintptr_t)h->spans + (base >> RT_UNIT_SHIFT) * sizeof(struct rt__span);
 	h->max_chunks = max_chunks;
 	h->step = 1;
-	return true;
 }
 
 void
 rt__heap_reserve(uint32_t max_chunks)
 {
-	while (max_chunks >= MIN_CHUNKS && !try_reserve(max_chunks))
-		max_chunks /= 2;
+	size_t spans = RT_ALIGN_UP(max_chunks * SPANS_OF_CHUNK, RT_CHUNK);
+	uintptr_t p = (uintptr_t)rt__os_reserve_none(spans + (max_chunks + 1) * RT_CHUNK);
+
+	if (!p)
+		return;
+	set_base(RT_ALIGN_UP(p + spans, RT_CHUNK), max_chunks);
+	rt__heap.reserved = true;
 }
 
-/* Where addresses are limited, the heap leaves half of them to stacks and others. */
-static void
-reserve(void)
+static enum rt__mapped
+map(uintptr_t from, uintptr_t to)
 {
-	uint32_t n = MAX_CHUNKS;
+	if (rt__heap.reserved)
+		return rt__os_commit((void *)from, to - from) ? RT_MAPPED : RT_MAP_REFUSED;
+	return rt__os_map_at((void *)from, to - from);
+}
 
-	if (try_reserve(n))
-		return;
-	size_t limit = rt__os_address_limit();
-	while (n > MIN_CHUNKS && n * RT_CHUNK > limit / 2)
-		n /= 2;
-	rt__heap_reserve(n);
+/* The first chunk, with its entries below it, somewhere. From the second try on, a bit of luck does
+ * no harm. */
+static bool
+map_first(void)
+{
+	struct rt__heap *h = &rt__heap;
+	size_t entries = RT_ALIGN_UP(SPANS_OF_CHUNK, rt__os.page_size);
+	uint64_t drawn = (uintptr_t)rt__args.argv; /* the kernel has drawn it, unless told not to */
+	enum rt__mapped got = RT_MAP_TAKEN;
+
+	if (h->reserved)
+		got = map(h->base - entries, h->base + RT_CHUNK);
+	for (int i = 0; !h->reserved && got == RT_MAP_TAKEN && i < PLACES; i++) {
+		drawn = (drawn + 1) * 0x9e3779b97f4a7c15;
+		set_base(FIRST_BASE + (drawn >> (64 - BASE_BITS)) * RT_CHUNK, MAX_CHUNKS);
+		got = map(h->base - entries, h->base + RT_CHUNK);
+	}
+	if (got != RT_MAPPED) {
+		h->base = h->reserved ? h->base : 0;
+		return false;
+	}
+	h->table = h->base - entries;
+	return true;
+}
+
+/* Room for the entries of n chunks. */
+static bool
+map_table(uint32_t n)
+{
+	struct rt__heap *h = &rt__heap;
+	uintptr_t to = (h->base - n * SPANS_OF_CHUNK) & ~(rt__os.page_size - 1);
+
+	if (to >= h->table)
+		return true;
+	if (map(to, h->table) != RT_MAPPED)
+		return false;
+	h->table = to;
+	return true;
 }
 
 /* Room for n chunks in the tables. Readers may still look at old ones, which stay. */
 static bool
 grow_tables(uint32_t n)
 {
+	static struct {
+		struct rt__chunk chunks[FIRST_TABLE];
+		uint8_t longest[FIRST_TABLE];
+	} first; /* in a page that is in use anyway */
 	struct rt__heap *h = &rt__heap;
 	uint32_t cap = h->table_cap ? h->table_cap : FIRST_TABLE;
 
@@ -133,11 +176,15 @@ grow_tables(uint32_t n)
 		return true;
 	while (cap < n)
 		cap *= 2;
-	struct rt__chunk *chunks =
-		rt__persistent_try(cap * (sizeof *chunks + sizeof *h->longest), RT_CACHE_LINE);
-	if (!chunks)
-		return false;
-	uint8_t *longest = (uint8_t *)&chunks[cap];
+	struct rt__chunk *chunks = first.chunks;
+	uint8_t *longest = first.longest;
+	if (cap > FIRST_TABLE) {
+		chunks = rt__persistent_try(cap * (sizeof *chunks + sizeof *h->longest),
+					    RT_CACHE_LINE);
+		if (!chunks)
+			return false;
+		longest = (uint8_t *)&chunks[cap];
+	}
 	if (h->nchunks > 0) {
 		__builtin_memcpy(chunks, h->chunks, h->nchunks * sizeof *chunks);
 		__builtin_memcpy(longest, h->longest, h->nchunks * sizeof *longest);
@@ -148,63 +195,83 @@ grow_tables(uint32_t n)
 	return true;
 }
 
-/* The entries of the chunks from number `from` to `to`; together with the heap's first memory,
- * which lies behind the first entries. */
-static bool
-commit_memory(uint32_t from, uint32_t to)
-{
-	size_t page = rt__os.page_size;
-	uintptr_t base = rt__heap.base, at = base + from * RT_CHUNK;
-	uintptr_t spans = (base - to * SPANS_OF_CHUNK) & ~(page - 1);
-	uintptr_t spans_end = RT_ALIGN_UP(base - from * SPANS_OF_CHUNK, page);
-
-	if (from == 0)
-		return rt__os_commit((void *)spans, base + to * RT_CHUNK - spans);
-	return rt__os_commit((void *)spans, spans_end - spans) &&
-		rt__os_commit((void *)at, (to - from) * RT_CHUNK);
-}
-
-/* Makes n more chunks usable. */
-static bool
-commit(uint32_t n)
+/* The heap is larger by n chunks: free ones, or a hole. */
+static void
+add_chunks(uint32_t n, bool hole)
 {
 	struct rt__heap *h = &rt__heap;
 	uint32_t to = h->nchunks + n;
 
-	if (!grow_tables(to) || !commit_memory(h->nchunks, to))
-		return false;
-	if (n >= HUGE_STEP)
-		rt__os_huge_pages((void *)(h->base + h->nchunks * RT_CHUNK), n * RT_CHUNK);
-	else
-		h->huge_from = to;
 	for (uint32_t i = h->nchunks; i < to; i++) {
-		h->chunks[i].free = h->chunks[i].zero = ALL_FREE;
-		h->longest[i] = RT_CHUNK_UNITS;
+		h->chunks[i].free = h->chunks[i].zero = hole ? 0 : ALL_FREE;
+		h->longest[i] = hole ? 0 : RT_CHUNK_UNITS;
+		h->chunks[i].huge = hole ? RT_HOLE : 0;
 	}
+	h->holes += hole ? n : 0;
 	rt__store_rlx(&h->nchunks, to);
 	/* rel: the tables. Pairs with the acquire in rt__mem_find; others that have a pointer into
 	 * the heap have it from who has seen this. */
 	rt__store_rel(&h->size, to * RT_CHUNK);
+}
+
+/* Makes n more chunks usable. */
+static enum rt__mapped
+commit(uint32_t n)
+{
+	struct rt__heap *h = &rt__heap;
+	uint32_t to = h->nchunks + n;
+	uintptr_t at = h->base + h->nchunks * RT_CHUNK;
+	enum rt__mapped got;
+
+	if (!grow_tables(to))
+		return RT_MAP_REFUSED;
+	if (h->nchunks == 0 && n == 1)
+		got = map_first() ? RT_MAPPED : RT_MAP_REFUSED;
+	else
+		got = map_table(to) ? map(at, at + n * RT_CHUNK) : RT_MAP_REFUSED;
+	if (got != RT_MAPPED)
+		return got;
+	if (n >= HUGE_STEP)
+		rt__os_huge_pages((void *)at, n * RT_CHUNK);
+	else
+		h->huge_from = to;
+	add_chunks(n, false);
+	return RT_MAPPED;
+}
+
+/* Somebody has mapped something where the heap was to grow: it goes on behind that. */
+static bool
+skip(void)
+{
+	if (rt__heap.nchunks == rt__heap.max_chunks || !grow_tables(rt__heap.nchunks + 1) ||
+	    !map_table(rt__heap.nchunks + 1))
+		return false;
+	add_chunks(1, true);
 	return true;
 }
 
-/* At least n more chunks. */
+/* Some more chunks: n in a row, or the very first. */
 static bool
 grow(uint32_t n)
 {
 	struct rt__heap *h = &rt__heap;
+	enum rt__mapped got;
 
-	if (!h->base)
-		reserve();
-	uint32_t left = h->max_chunks - h->nchunks, step = n > h->step ? n : h->step;
-	if (step > left)
-		step = left;
+	if (h->nchunks == 0)
+		return commit(1) == RT_MAPPED;
 	rt__limit_find();
-	if (n > left || (!commit(step) && (step == n || !commit(n))))
-		return false;
-	if (h->step < MAX_STEP)
+	do {
+		uint32_t left = h->max_chunks - h->nchunks, step = n > h->step ? n : h->step;
+
+		if (n > left)
+			return false;
+		got = commit(step < left ? step : left);
+		if (got != RT_MAPPED && step > n)
+			got = commit(n);
+	} while (got == RT_MAP_TAKEN && skip());
+	if (got == RT_MAPPED && h->step < MAX_STEP)
 		h->step *= 2;
-	return true;
+	return got == RT_MAPPED;
 }
 
 /* ---- units ---- */
@@ -341,12 +408,10 @@ uint32_t
 rt__chunks_alloc(uint32_t n, bool *zero)
 {
 	keep_limit((size_t)n * RT_CHUNK_UNITS);
-	uint32_t found, c = find_chunks(n, &found);
-	if (found < n) {
+	uint32_t found, c;
+	while (c = find_chunks(n, &found), found < n)
 		if (!grow(n - found))
 			return RT_NO_UNIT;
-		c = find_chunks(n, &found);
-	}
 	*zero = take_chunks(c, n);
 	return c * RT_CHUNK_UNITS;
 }
@@ -388,20 +453,22 @@ rt__units_age(void)
 	}
 }
 
-/* The memory of these units, by runs. */
+/* The memory of these units, by runs: of how many. What the kernel does not take stays dirty. */
 static uint32_t
 release_mask(uint32_t c, uint32_t go)
 {
-	uint32_t n = (uint32_t)__builtin_popcount(go);
+	uint32_t n = 0;
 
-	rt__heap.chunks[c].zero |= go;
 	while (go) {
 		uint32_t bit = (uint32_t)__builtin_ctz(go), rest = ~(go >> bit);
 		uint32_t len = rest ? (uint32_t)__builtin_ctz(rest) : RT_CHUNK_UNITS;
 		struct rt__range r = {(void *)rt__unit_address(c * RT_CHUNK_UNITS + bit),
 				      len * RT_UNIT};
 
-		rt__os_release_each(&r, 1);
+		if (rt__os_release_each(&r, 1)) {
+			rt__heap.chunks[c].zero |= mask_of(bit, len);
+			n += len;
+		}
 		go &= ~mask_of(bit, len);
 	}
 	return n;

@@ -9,6 +9,7 @@
 
 #define FIRST_BLOCK (96u << 10)
 #define NEXT_BLOCK (256u << 10)
+#define LARGE 8192u
 
 static _Alignas(RT_CACHE_LINE) RT_COLD_BSS char first_block[FIRST_BLOCK];
 
@@ -25,6 +26,34 @@ rt__persistent_init(void)
 	rt__lock_rank(&persistent.lock, RT_RANK_TABLES);
 }
 
+/* Small things from the low end, large ones from the high end: so the small ones share pages. */
+static void *
+take(size_t size, size_t align)
+{
+	uintptr_t low = RT_ALIGN_UP(persistent.at, align), high = (persistent.end - size) & -align;
+
+	if (low + size > persistent.end || high < persistent.at)
+		return NULL;
+	if (size >= LARGE) {
+		persistent.end = high;
+		return (void *)high;
+	}
+	persistent.at = low + size;
+	return (void *)low;
+}
+
+static bool
+next_block(void)
+{
+	uintptr_t p = (uintptr_t)rt__os_reserve(NEXT_BLOCK);
+
+	if (p) {
+		persistent.at = p;
+		persistent.end = p + NEXT_BLOCK;
+	}
+	return p != 0;
+}
+
 void *
 rt__persistent_try(size_t size, size_t align)
 {
@@ -32,16 +61,11 @@ rt__persistent_try(size_t size, size_t align)
 	if (size >= NEXT_BLOCK / 4)
 		return rt__os_reserve(RT_ALIGN_UP(size, rt__os.page_size));
 	rt__lock(&persistent.lock);
-	uintptr_t p = RT_ALIGN_UP(persistent.at, align);
-	if (p + size > persistent.end) {
-		p = (uintptr_t)rt__os_reserve(NEXT_BLOCK);
-		if (p)
-			persistent.end = p + NEXT_BLOCK;
-	}
-	if (p)
-		persistent.at = p + size;
+	void *p = take(size, align);
+	if (!p && next_block())
+		p = take(size, align);
 	rt__unlock(&persistent.lock);
-	return (void *)p;
+	return p;
 }
 
 void *

@@ -44,7 +44,7 @@ let_go(struct rt__record *r)
 	if (r->guarded)
 		rt__guarded_free(r);
 	else
-		rt__central_give(r->class, &r->place, 1);
+		rt__central_free(r->class, &r->place, 1);
 }
 
 void

@@ -10,8 +10,6 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-static void *spare_states[RT_CLASSES]; /* (L) of each class; the first word leads to the next */
-
 /* A state for each offset that rt__magic can lead to, the rest of the unit included; whole words,
  * for find_free. */
 static size_t
@@ -23,20 +21,20 @@ state_bytes(unsigned class)
 }
 
 static uint8_t *
-new_states(struct rt__span *sp, unsigned class)
+new_states(struct rt__span *sp, unsigned class, void **spare)
 {
 	size_t n = state_bytes(class);
-	void **spare = spare_states[class];
+	void **states = *spare;
 
 	if (n <= sizeof sp->own_state) {
 		__builtin_memset(sp->own_state, RT_BLOCK_FREE, n);
 		return sp->own_state;
 	}
-	if (!spare)
+	if (!states)
 		return rt__persistent_try(n, RT_CACHE_LINE); /* zeroed: all free */
-	spare_states[class] = *spare;
-	__builtin_memset(spare, RT_BLOCK_FREE, n);
-	return (uint8_t *)spare;
+	*spare = *states;
+	__builtin_memset(states, RT_BLOCK_FREE, n);
+	return (uint8_t *)states;
 }
 
 static uint32_t
@@ -57,7 +55,7 @@ free_unit(uint32_t unit)
 }
 
 struct rt__span *
-rt__span_new(unsigned class)
+rt__span_new(unsigned class, struct rt__cache *owner, void **spare)
 {
 	uint32_t size = rt__class_size[class];
 	bool zero;
@@ -66,7 +64,7 @@ rt__span_new(unsigned class)
 	if (unit == RT_NO_UNIT)
 		return NULL;
 	struct rt__span *sp = rt__span_at(unit);
-	sp->state = new_states(sp, class);
+	sp->state = new_states(sp, class, spare);
 	if (!sp->state) {
 		free_unit(unit);
 		return NULL;
@@ -76,18 +74,18 @@ rt__span_new(unsigned class)
 	sp->nblocks = (uint16_t)(RT_UNIT / size);
 	sp->carved = sp->nfree = sp->low = 0;
 	sp->zeroed = zero;
-	sp->pages = 0;
+	rt__store_rlx(&sp->owner, owner);
 	rt__store_rel(&sp->magic, rt__magic(size)); /* pairs with the acquire in rt__mem_find */
 	return sp;
 }
 
 void
-rt__span_delete(struct rt__span *sp)
+rt__span_delete(struct rt__span *sp, void **spare)
 {
 	rt__store_rlx(&sp->magic, 0u);
 	if (sp->state != sp->own_state) {
-		*(void **)(void *)sp->state = spare_states[sp->class];
-		spare_states[sp->class] = sp->state;
+		*(void **)(void *)sp->state = *spare;
+		*spare = sp->state;
 	}
 	free_unit(rt__span_unit(sp));
 }
@@ -158,7 +156,7 @@ rt__span_give(struct rt__span *sp, struct rt__block b)
 /* ---- one block ---- */
 
 void
-rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pages)
+rt__span_make_single(uint32_t unit, unsigned class, uint32_t units)
 {
 	struct rt__span *sp = rt__span_at(unit);
 
@@ -169,6 +167,5 @@ rt__span_make_single(uint32_t unit, unsigned class, uint32_t units, uint32_t pag
 	sp->back = 0;
 	sp->nblocks = sp->carved = 1;
 	sp->nfree = 0;
-	sp->pages = pages;
 	rt__store_rel(&sp->magic, rt__magic(RT_UNIT)); /* pairs with the acquire in rt__mem_find */
 }

@@ -12,14 +12,14 @@ rt_read_mem_stats(rt_mem_stats *ret)
 
 	*ret = (rt_mem_stats){0};
 	rt__lock(&h->lock);
-	ret->reserved = h->max_chunks * RT_CHUNK;
-	ret->committed = h->size;
+	ret->committed = (h->nchunks - h->holes) * RT_CHUNK;
+	ret->reserved = ret->committed + (h->base - h->table);
 	ret->in_use = h->used * RT_UNIT;
 	ret->idle = h->dirty * RT_UNIT;
 	ret->released = h->released;
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
-	for (uint32_t unit = 0; unit < ret->committed >> RT_UNIT_SHIFT; unit++) {
+	for (uint32_t unit = 0; unit < rt__load_rlx(&h->size) >> RT_UNIT_SHIFT; unit++) {
 		const struct rt__span *sp = rt__span_at(unit);
 
 		if (rt__load_acq(&sp->magic) == 0) /* pairs with the release of who made it */
@@ -84,6 +84,8 @@ check_unit(uint32_t unit)
 	const struct rt__chunk *c = &rt__heap.chunks[unit / RT_CHUNK_UNITS];
 	uint32_t n = 1, bit = 1u << unit % RT_CHUNK_UNITS;
 
+	if (c->huge == RT_HOLE)
+		return RT_CHUNK_UNITS;
 	if (c->free & bit) {
 		CHECK(sp->magic == 0, sp);
 		return 1;
@@ -119,7 +121,7 @@ rt__mem_check(void)
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
-	CHECK(h->used == (size_t)h->nchunks * RT_CHUNK_UNITS - free, h);
+	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
 }

@@ -3,11 +3,17 @@
 #include "os/os.h"
 #include "os/sysnum.h"
 
+static long
+map_or_error(void *at, size_t size, int protection, long flags)
+{
+	return rt__syscall6(SYS_mmap, (long)at, (long)size, protection,
+			    RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE | flags, -1, 0);
+}
+
 static void *
 map(void *at, size_t size, int protection, long flags)
 {
-	long p = rt__syscall6(SYS_mmap, (long)at, (long)size, protection,
-			      RT_MAP_PRIVATE | RT_MAP_ANONYMOUS | RT_MAP_NORESERVE | flags, -1, 0);
+	long p = map_or_error(at, size, protection, flags);
 
 	return p < 0 && p > -4096 ? NULL : (void *)p;
 }
@@ -34,6 +40,14 @@ void *
 rt__os_reserve_none(size_t size)
 {
 	return map(NULL, size, RT_PROT_NONE, 0);
+}
+
+enum rt__mapped
+rt__os_map_at(void *at, size_t size)
+{
+	long p = map_or_error(at, size, RT_PROT_READ | RT_PROT_WRITE, RT_MAP_FIXED_NOREPLACE);
+
+	return p == (long)at ? RT_MAPPED : p == -RT_EEXIST ? RT_MAP_TAKEN : RT_MAP_REFUSED;
 }
 
 bool
@@ -105,12 +119,16 @@ rt__os_guard(void *p, size_t size)
 	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_NONE);
 }
 
-void
+/* Both ways, unless the kernel has the first and always had: one of those that came later has been
+ * told no by rt__os_guard, where memory is locked. */
+bool
 rt__os_unguard(void *p, size_t size)
 {
-	if (!rt__load_rlx(&rt__os.madvise_guard) ||
-	    rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_REMOVE) != 0)
-		rt__os_commit(p, size);
+	long r = rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_REMOVE);
+
+	if (rt__load_rlx(&rt__os.madvise_guard))
+		return r == 0;
+	return (r == 0 || r == -RT_EINVAL) && rt__os_commit(p, size);
 }
 
 /* One advice for all of n ranges, in one call: how many the kernel has done. */
@@ -142,11 +160,15 @@ rt__os_guard_each(const struct rt__range *r, int n, int *err)
 	return n;
 }
 
-void
+bool
 rt__os_release_each(const struct rt__range *r, int n)
 {
+	bool done = true;
+
 	for (int i = n > 1 ? advise_many(r, n, RT_MADV_DONTNEED) : 0; i < n; i++)
-		rt__syscall3(SYS_madvise, (long)r[i].p, (long)r[i].size, RT_MADV_DONTNEED);
+		done &= rt__syscall3(SYS_madvise, (long)r[i].p, (long)r[i].size,
+				     RT_MADV_DONTNEED) == 0;
+	return done;
 }
 
 bool

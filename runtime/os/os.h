@@ -159,6 +159,9 @@ void rt__futex_wake(uint32_t *addr, int count);
 /* Reserves zeroed memory, committed by touch and not counted against overcommit where the kernel
  * allows. The address is a multiple of a page. Returns NULL when there is none. */
 void *rt__os_reserve(size_t size);
+/* The same at that place, unless some of it is taken. */
+enum rt__mapped { RT_MAPPED, RT_MAP_REFUSED, RT_MAP_TAKEN };
+enum rt__mapped rt__os_map_at(void *at, size_t size);
 /* Addresses without access, which count against no limit but that of addresses. */
 void *rt__os_reserve_none(size_t size);
 /* Makes whole pages of such a range usable: false if the kernel refuses. */
@@ -179,8 +182,8 @@ void rt__os_huge_pages(void *p, size_t size);
 /* Makes pages fault on any access: 0 or -errno. Uses MADV_GUARD_INSTALL, which costs no VMA, or
  * mprotect where the kernel has not got it: then -ENOMEM means too many mappings. */
 int rt__os_guard(void *p, size_t size);
-/* Makes them usable again. */
-void rt__os_unguard(void *p, size_t size);
+/* Makes them usable again: false if the kernel refuses. */
+bool rt__os_unguard(void *p, size_t size);
 /* What the calls below take many of: the kernel's struct iovec. */
 struct rt__range {
 	void *p;
@@ -191,8 +194,8 @@ struct rt__range {
  * *err. One system call where the kernel can do it (Linux 6.15). */
 int rt__os_guard_each(const struct rt__range *r, int n, int *err);
 /* Gives the memory of at most RT_RANGES_MAX ranges back. They stay reserved, and read as zeros; so
- * do the guards beside them. Locked memory (mlockall) stays what it was. */
-void rt__os_release_each(const struct rt__range *r, int n);
+ * do the guards beside them. False: something stays what it was, as locked memory does (mlock). */
+bool rt__os_release_each(const struct rt__range *r, int n);
 /* Whether each page of a range has memory, in bit 0 of a byte for each; false: cannot be told. */
 bool rt__os_resident(void *p, size_t size, uint8_t *ret);
 /* Makes a range that rt__os_reserve returned what it was then: no pages, no guards, no page tables.

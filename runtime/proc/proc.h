@@ -60,6 +60,12 @@ struct rt__stack {
 	uintptr_t lo, hi; /* usable bytes: [lo, hi); the guard lies below lo */
 };
 
+static inline bool
+rt__on_this_stack(struct rt__stack stack, uintptr_t sp)
+{
+	return sp - stack.lo < stack.hi - stack.lo;
+}
+
 /*
  * Lies at the top of its own stack, together with the goroutine's TLS: a parked goroutine that did
  * little costs one page. A G is reused and never unmapped, so a stale pointer to one is safe: what
@@ -139,6 +145,7 @@ struct rt__m {
 	uint64_t rand;            /* (m) state of the steal order and friends */
 	void (*start_fn)(void);   /* (c) instead of schedule(): a monitor */
 	struct rt__g *wait_g;     /* (S) what it will run when it gets a P; of that G, wait_m */
+	int64_t ask_again;        /* (m) in so many ns, it asks for a P for that again */
 	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
 	void *signal_stack;       /* (c) for handlers */
 	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
@@ -212,6 +219,7 @@ struct rt__p {
 	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
+	bool missed;             /* (a) the goroutine could not be stopped where it was */
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */
@@ -219,6 +227,7 @@ struct rt__p {
 	struct rt__cache *fast_cache; /* (p) the same, or an empty one: what fast paths see */
 	int32_t nfree;                /* (p) writes, (a) reads */
 	uint64_t goid, goid_end;      /* (p) batch of goroutine ids */
+	uint64_t started, ended;      /* (p) writes, (a) reads: goroutines, ever */
 	int64_t urgent_when;          /* (S) when it was last preempted early */
 	uint32_t sysmon_tick;         /* (a) sched_tick when last looked at */
 	int64_t sysmon_when; /* (a) and when that was: the slice has lasted since then at least */
@@ -251,7 +260,7 @@ rt__on_goroutine(const struct rt__m *mp)
 {
 	const struct rt__g *gp = mp->curg;
 
-	return gp && rt__sp() - gp->stack.lo < gp->stack.hi - gp->stack.lo;
+	return gp && rt__on_this_stack(gp->stack, rt__sp());
 }
 
 /* The running goroutine; NULL on a foreign thread, and in the scheduler between two. */
@@ -302,8 +311,6 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
-	/* ... name those that wait for each other. */
-	void (*explain_deadlock)(void);
 	/* ... and free what pools have cached. */
 	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */

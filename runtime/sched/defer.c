@@ -205,12 +205,6 @@ rt__unwind_all(void)
 
 /* ---- longjmp ---- */
 
-static bool
-contains(struct rt__stack stack, uintptr_t sp)
-{
-	return sp - stack.lo < stack.hi - stack.lo;
-}
-
 /* Whether a jump from here to sp leaves frames, and does not just go to another stack. */
 static bool
 leaves_frames(uintptr_t sp)
@@ -220,9 +214,9 @@ leaves_frames(uintptr_t sp)
 	if (mp == &rt__m_foreign) {
 		struct rt__stack stack = rt__hooks.thread_stack(rt__get_tp());
 
-		return contains(stack, rt__sp()) && contains(stack, sp);
+		return rt__on_this_stack(stack, rt__sp()) && rt__on_this_stack(stack, sp);
 	}
-	return mp->curg && contains(mp->curg->stack, sp) &&
+	return mp->curg && rt__on_this_stack(mp->curg->stack, sp) &&
 		(mp->handler_sp != 0 || rt__on_goroutine(mp));
 }
 

@@ -6,7 +6,8 @@
  * what is left is what a program has when main starts, and it grows again with the next rt_go.
  *
  * fork holds all locks of the runtime meanwhile, so what they protect is whole. What belongs to a
- * P's owner alone may have been caught in the middle, and is dropped.
+ * P's owner alone may have been caught in the middle, and is dropped; but for the free blocks of
+ * its cache (mem/cache.c).
  */
 #include "sched/sched_priv.h"
 
@@ -25,7 +26,7 @@ rt__fork_parent(void)
 }
 
 static void
-reset_p(struct rt__p *pp, const struct rt__p *own)
+reset_p(struct rt__p *pp)
 {
 	pp->m = NULL;
 	pp->link = NULL;
@@ -35,8 +36,6 @@ reset_p(struct rt__p *pp, const struct rt__p *own)
 	pp->runq.next = NULL;
 	pp->nfree = 0;
 	rt__timers_init(&pp->timers);
-	if (pp != own)
-		rt__cache_lose(pp->cache);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_IDLE);
 }
 
@@ -44,10 +43,20 @@ static void
 reset_ps(struct rt__p *own)
 {
 	for (int32_t i = 0; i < rt__sched.ps->n; i++) {
-		reset_p(rt__sched.ps->p[i], own);
+		reset_p(rt__sched.ps->p[i]);
 		if (rt__sched.ps->p[i] != own)
 			rt__pidle_put(rt__sched.ps->p[i]);
 	}
+}
+
+/* Of goroutines there is the caller, at most. */
+static void
+reset_counts(const struct rt__g *gp)
+{
+	for (int32_t i = 0; i < rt__sched.ps->len; i++)
+		rt__sched.ps->p[i]->started = rt__sched.ps->p[i]->ended = 0;
+	rt__sched.started = gp != NULL;
+	rt__allg_lose_others(gp);
 }
 
 /* A foreign thread that forks leaves a child without an M, and every P idle. */
@@ -95,11 +104,11 @@ rt__fork_child(void)
 	rt__interrupt_forget();
 	reset_ms(mp);
 	reset_ps(own);
-	rt__caches_lose_others();
-	rt__allg_lose_others(mp ? mp->curg : NULL);
+	reset_counts(mp ? mp->curg : NULL);
 	if (own) {
 		own->m = mp;
 		rt__store_rlx(&own->status, (uint32_t)RT_P_RUNNING);
 	}
 	rt__unlock_all();
+	rt__caches_recover();
 }

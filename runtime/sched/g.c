@@ -99,21 +99,14 @@ rt__allg_remove(struct rt__g *const *gs, int n)
 	return alone;
 }
 
-int32_t
-rt__allg_count(void)
-{
-	return rt__load_rlx(&rt__allg.n) - rt__load_rlx(&rt__allg.lost);
-}
-
 /* All goroutines but gp are gone: their threads were not copied. Their stacks are left alone, since
  * what they were in the middle of may be pointed to. */
 void
-rt__allg_lose_others(struct rt__g *gp)
+rt__allg_lose_others(const struct rt__g *gp)
 {
 	for (struct rt__g *p = rt__allg.head; p; p = p->all_link)
 		if (p != gp)
 			rt__store_rlx(&p->status, (uint32_t)RT_G_DEAD);
-	rt__allg.lost = rt__allg.n - rt__gfree_global_count() - (gp != NULL);
 	rt__allg.walkers = 0;
 }
 

@@ -190,12 +190,6 @@ rt__gfpurge(struct rt__p *pp)
 	spill(pp, 0);
 }
 
-int32_t
-rt__gfree_global_count(void)
-{
-	return rt__load_rlx(&gfree.n);
-}
-
 /* ---- giving memory back ---- */
 
 /* Whether some M has the thread pointer of this dead G set. With sched.lock, for all_ms. No M can

@@ -48,6 +48,8 @@ rt__become_spinning(struct rt__m *mp)
 }
 
 #define SPARE_M_NS 5000000000
+#define HAND_OVER_NS 30000
+#define ASK_AGAIN_MAX_NS 10000000
 #define NAP_NS 50000
 #define NAPS 20
 
@@ -204,6 +206,21 @@ lookout_is_up(struct rt__m *mp, bool work, int64_t *until)
 	return pp;
 }
 
+/*
+ * mp waits with a goroutine for a P (rt__m_wait_with), and asks for that of who has run longest.
+ * Who is asked may have gone by the queue just before, or be asked for somebody else already: so it
+ * asks again, less and less often. Returns when; the slices of others end in any case.
+ */
+static int64_t
+ask_for_p(struct rt__m *mp)
+{
+	int64_t wait = mp->ask_again;
+
+	rt__preempt_for_global();
+	mp->ask_again *= 2;
+	return wait <= ASK_AGAIN_MAX_NS ? rt__nanotime() + wait : RT_NEVER;
+}
+
 /* An idle M has slept for as long as it wanted to. Returns a P if it has one to go on with, or
  * until when to sleep on. */
 static struct rt__p *
@@ -215,33 +232,41 @@ time_is_up(struct rt__m *mp, int64_t *until)
 
 	*until = RT_NEVER;
 	rt__lock(&rt__sched.lock);
+	bool late = mp->wait_g && mp->wait_g->wait_m == mp;
 	if (rt__sched.keeper == mp)
 		pp = keeper_is_up(mp, until);
 	else if (rt__sched.lookout == mp)
 		pp = lookout_is_up(mp, work, until);
 	else
-		ends = is_spare(mp) && mtake(mp);
+		ends = !late && is_spare(mp) && mtake(mp);
 	rt__unlock(&rt__sched.lock);
 	if (ends)
 		rt__mexit();
+	if (late)
+		*until = ask_for_p(mp);
 	/* As an M that was woken for work: there may be more than it takes. */
 	if (pp && looks)
 		rt__become_spinning(mp);
 	return pp;
 }
 
-/* Sleeps until somebody hands it a P, or the time has come. */
+/*
+ * Sleeps until somebody hands it a P, or the time has come. soon: that is likely to be some
+ * microseconds only, which are less than a sleep and a wake-up take, of which nobody else has any
+ * use: the P, which is on its way from thread to thread, runs nothing meanwhile.
+ */
 static void
-mpark(struct rt__m *mp, int64_t until)
+mpark(struct rt__m *mp, int64_t until, bool soon)
 {
 	struct rt__p *pp = NULL;
 
 	rt__use_own_tp(mp);
 	rt__m_use_mask(mp, rt__load_rlx(&rt__main_mask));
-	bool timed = until != RT_NEVER;
+	bool fired = soon && rt__os.ncpu > 1 && rt__note_spin(&mp->park, HAND_OVER_NS);
+	bool timed = until != RT_NEVER && !fired;
 	if (timed) /* only for this sleep, since what the program starts would inherit it */
 		rt__os_precise_sleep(true);
-	while (!pp && !rt__note_sleep_until(&mp->park, until))
+	while (!pp && !fired && !rt__note_sleep_until(&mp->park, until))
 		pp = time_is_up(mp, &until);
 	if (timed)
 		rt__os_precise_sleep(false);
@@ -261,8 +286,9 @@ munpark(struct rt__m *mp, struct rt__p *pp)
 	rt__note_wakeup(&mp->park);
 }
 
-void
-rt__stopm(void)
+/* Gives itself up to whoever has a P for it: soon, mostly. */
+static void
+stopm(bool soon)
 {
 	struct rt__m *mp = rt__getm();
 
@@ -281,7 +307,13 @@ rt__stopm(void)
 		until = is_spare(mp) ? rt__nanotime() + SPARE_M_NS : RT_NEVER;
 	}
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, until);
+	mpark(mp, until, soon);
+}
+
+void
+rt__stopm(void)
+{
+	stopm(false);
 }
 
 /* An M that sleeps until the first goroutine of the global queue gets a P. With sched.lock. */
@@ -345,6 +377,18 @@ is_alone(const struct rt__p *pp)
 	return rt__load_rlx(&pp->runq.head) == pp->runq.tail;
 }
 
+/* Whether some P is in a system call: it may be a long one. */
+static bool
+some_p_calls(void)
+{
+	const struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+
+	for (int32_t i = 0; i < ps->n; i++)
+		if (rt__load_rlx(&ps->p[i]->status) == RT_P_SYSCALL)
+			return true;
+	return false;
+}
+
 /* Whether to wake somebody for work that was just made visible; pp: on the caller's P, nowhere
  * else, or NULL. */
 static bool
@@ -364,7 +408,8 @@ want_wake(const struct rt__p *pp)
 	if (rt__load_rlx(&rt__sched.needspinning))
 		return false;
 	rt__store_rlx(&rt__sched.needspinning, 1u);
-	rt__sysmon_kick_if_slow(); /* some P may be in a long system call */
+	if (some_p_calls())
+		rt__sysmon_tell_of_call();
 	rt__fence_seq(); /* StoreLoad; pairs with last_look's, between npidle and needspinning */
 	return rt__load_rlx(&rt__sched.npidle) != 0;
 }
@@ -483,10 +528,12 @@ rt__m_wait_with(struct rt__g *gp)
 
 	gp->wait_m = mp;
 	mp->wait_g = gp;
+	mp->ask_again = RT_URGENT_EVERY_NS;
 	rt__gd_push_back(&rt__sched.runq, &gp, 1);
+	bool alone = rt__sched.runq.n == 1;
 	rt__unlock(&rt__sched.lock);
-	rt__preempt_for_global();
-	mpark(mp, RT_NEVER);
+	int64_t until = ask_for_p(mp);
+	mpark(mp, until, alone);
 	gp = mp->wait_g;
 	mp->wait_g = NULL;
 	if (gp)
@@ -513,7 +560,7 @@ rt__start_waiting_m(struct rt__g *gp)
 
 	gp->wait_m = NULL;
 	munpark(mp, rt__releasep());
-	rt__stopm();
+	stopm(true); /* to wait for a P, it may be about to wait in the kernel again */
 }
 
 /* ---- locked Ms ---- */
@@ -531,7 +578,7 @@ rt__stop_locked_m(void)
 	rt__sched.nmidle_locked++;
 	rt__checkdead();
 	rt__unlock(&rt__sched.lock);
-	mpark(mp, RT_NEVER);
+	mpark(mp, RT_NEVER, false);
 }
 
 /* gp may run on its own M only: wakes that with our P, and sleeps. */

@@ -6,6 +6,8 @@
  * Rejected: DWARF types, which a stripped program has not; a section of its own, which a core file
  * would not tell apart. Not relocatable by itself: read it from memory, not from a PIE's file.
  */
+#include <rt/chan.h>
+
 #include "sched/layout.h"
 
 #include "sched/sched_priv.h"
@@ -29,14 +31,10 @@ static const char *const p_status_text[] = {
 	{                                                                                          \
 		AT(t), RT_ARRAY_LEN(t)                                                             \
 	}
-#define FIELD(type, field)                                                                         \
-	{                                                                                          \
-		offsetof(type, field), sizeof(__typeof__(((type *)0)->field))                      \
-	}
 #define SAVED(number, offset) {number, offset},
-#define G(field) FIELD(struct rt__g, field)
-#define M(field) FIELD(struct rt__m, field)
-#define P(field) FIELD(struct rt__p, field)
+#define G(field) RT_FIELD(struct rt__g, field)
+#define M(field) RT_FIELD(struct rt__m, field)
+#define P(field) RT_FIELD(struct rt__p, field)
 
 const struct rt__layout rt__layout __attribute__((visibility("hidden"))) = {
 	.magic = RT_LAYOUT_MAGIC,
@@ -101,4 +99,15 @@ const struct rt__layout rt__layout __attribute__((visibility("hidden"))) = {
 
 	.g_wait_since = G(wait_since),
 	.clock = AT(&rt__sched.clock),
+
+	.g_link_arg = G(link_arg),
+	.wait_kind_size = sizeof(struct rt__wait_kind),
+	.wait_kinds = AT(rt__wait_kinds),
+	.nwait_kinds = RT_WAIT_KINDS,
+	.wait_case.size = sizeof(rt_case),
+	.wait_case.kind = RT_FIELD(rt_case, rt_kind),
+	.wait_case.object = RT_FIELD(rt_case, rt_object),
+	.wait_case.when = RT_FIELD(rt_case, rt_when),
+	.wait_options.deadline = RT_FIELD(rt_wait_options, deadline),
+	.wait_options.ctx = RT_FIELD(rt_wait_options, ctx),
 };

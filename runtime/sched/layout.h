@@ -36,6 +36,40 @@ struct rt__saved_register {
 };
 #define RT_LAYOUT_SAVED 6
 
+/* What can be waited for, and which values of it are of interest. */
+enum rt__wait_what {
+	RT_ON_NOTHING,
+	RT_ON_OPTIONS, /* more than one: the unlock function and argument of the other, and the
+			* address of an rt_wait_options */
+	RT_ON_TIME,    /* when */
+	RT_ON_CHAN,    /* values in it, room for, bytes of each */
+	RT_ON_SELECT,  /* address of its rt_cases, how many */
+	RT_ON_WG,      /* its counter */
+	RT_ON_MUTEX,   /* bit 0: it is locked; the low half of G.tp of who has locked it last */
+	RT_ON_READ,    /* of an RWMutex, the same */
+	RT_ON_WRITE,   /* how many readers there are, times 16 */
+	RT_ON_COND,
+	RT_ON_SEMAPHORE, /* 4 times what is left, its size; own: how much is wanted */
+	RT_ON_TIMER,     /* when it is due, whether it is set */
+	RT_ON_CONTEXT,   /* its deadline, or 0 */
+	RT_ON_FLIGHT,    /* of a single flight: another's call */
+};
+#define RT_WAIT_VALUES 3
+
+/*
+ * G.link_arg of a goroutine that waits is the address of two words: the function that it has parked
+ * with, and its argument. These records say what it waits for then.
+ */
+struct rt__wait_kind {
+	uint64_t unlock;       /* the function; 0: none, this only says what lies where */
+	uint16_t what, object; /* where in the argument the object's address is, or RT_WAIT_ARG */
+	/* Of the object; none (size 0): as in another record for the same. */
+	struct rt__field value[RT_WAIT_VALUES];
+	struct rt__field own; /* of the argument */
+	uint32_t unused;
+};
+#define RT_WAIT_ARG 0xffff /* the argument is that address */
+
 struct rt__layout {
 	char magic[8];
 	uint32_t version, size;
@@ -80,6 +114,19 @@ struct rt__layout {
 	 * looked at it: when it has been idle since, that was long ago. */
 	struct rt__field g_wait_since;
 	uint64_t clock; /* uint32_t */
+
+	struct rt__field g_link_arg;
+	uint32_t wait_kind_size;
+	/* const struct rt__wait_kind *: an array of pointers; NULL: the program cannot wait for
+	 * that */
+	uint64_t wait_kinds, nwait_kinds;
+	struct {
+		uint32_t size;
+		struct rt__field kind, object, when; /* kind: enum rt__case_kind in rt/chan.h */
+	} wait_case;
+	struct {
+		struct rt__field deadline, ctx;
+	} wait_options;
 };
 
 #endif

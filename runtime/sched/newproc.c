@@ -23,6 +23,16 @@ next_goid(struct rt__p *pp)
 	return ++pp->goid;
 }
 
+/* Before it can run: see rt_num_goroutine. */
+static inline void
+count_started(struct rt__p *pp)
+{
+	if (rt__likely(pp != NULL))
+		rt__store_rlx(&pp->started, pp->started + 1);
+	else
+		rt__add_rlx(&rt__sched.started, 1u);
+}
+
 /* Until there is a second goroutine, a program is like any other: no thread but its own. */
 static RT_NOINLINE void
 second_goroutine(void)
@@ -60,6 +70,7 @@ launch_with(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 	if (rt__unlikely(gp->own_mask))
 		gp->sigmask = parent->sigmask;
 	rt__g_set_status(gp, RT_G_DEAD, RT_G_RUNNABLE);
+	count_started(pp);
 	if (pp)
 		rt__runq_put_p(pp, gp, true);
 	else
@@ -232,6 +243,7 @@ goexit0(struct rt__g *gp)
 	if (rt__unlikely(rt__debug.stackuse))
 		rt__stackuse_end(gp);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_DEAD);
+	rt__store_rel(&mp->p->ended, mp->p->ended + 1); /* to rt_num_goroutine */
 	rt__dropg(mp);
 	if (gp->locked_m) {
 		/* The thread's state (namespaces, signal mask, ...) is not fit for others. */

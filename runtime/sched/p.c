@@ -199,6 +199,7 @@ make_ps(int32_t n)
 	struct rt__ps *ps = rt__persistent_alloc(sizeof *ps, _Alignof(struct rt__ps));
 
 	ps->n = n;
+	ps->len = rt__sched.all_ps_len;
 	ps->p = rt__sched.all_ps;
 	ps->coprimes = rt__persistent_alloc((size_t)n * sizeof(uint32_t), sizeof(uint32_t));
 	for (uint32_t i = 1; i <= (uint32_t)n; i++)

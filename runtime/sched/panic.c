@@ -132,9 +132,6 @@ print_report(void *arg)
 	rt__crash_print(r->kind, &r->at);
 	if (r->panic && r->panic->why != CAUSE_NONE && rt__traceback_level() != RT_TRACEBACK_NONE)
 		print_origin(r->panic->cause);
-	if (r->signal)
-		rt__crash_end_by(r->signal);
-	rt__crash_end();
 }
 
 /* From a context of a function of this file to that of its caller: there the report begins. */
@@ -148,6 +145,8 @@ skip_own_frame(struct rt__where *at)
 		*at = caller;
 }
 
+/* Prints on g0, where there is room for it, and dies on the stack that has failed: in a core file
+ * debuggers find their way from there, and many give up where they meet another stack. */
 static RT_NORETURN void
 report(struct report *r)
 {
@@ -161,7 +160,9 @@ report(struct report *r)
 		rt__on_stack(print_report, r, rt__getm()->g0_sp);
 	else
 		print_report(r);
-	__builtin_unreachable();
+	if (r->signal)
+		rt__crash_end_by(r->signal);
+	rt__crash_end();
 }
 
 /* ---- panics ---- */
@@ -396,7 +397,7 @@ rt__fatal_deadlock(const char *msg)
 	if (rt__crash_begin()) {
 		rt__eprintf("fatal error: %s\n", msg);
 		if (rt__traceback_level() != RT_TRACEBACK_NONE)
-			rt__hooks.explain_deadlock();
+			rt__explain_deadlock();
 	}
 	rt__crash_print(RT_CRASH_FATAL, NULL);
 	rt__crash_end();

@@ -7,6 +7,7 @@
 #define RT_SCHED_H
 
 #include "proc/proc.h"
+#include "sched/layout.h"
 #include "sync/sync.h"
 
 /* ---- boot ---- */
@@ -150,6 +151,43 @@ void rt__not_alone(void);
 
 /* A random number below n: from the seed under RTDEBUG=schedseed. */
 uint32_t rt__random_below(uint32_t n);
+
+/*
+ * For reports and debuggers: what a goroutine waits for. Whoever parks with an unlock function has
+ * such a record for it:
+ *
+ *	const struct rt__wait_kind rt__wait_kind_sem = {
+ *		RT_WAIT_KIND(unlock_queue, RT_ON_SEMAPHORE),
+ *		.object = offsetof(struct sem_wait, s),
+ *		.value = {RT_FIELD(rt_sem, rt_state), RT_FIELD(rt_sem, rt_size)},
+ *	};
+ *
+ * boot/waits.c has the list of them all.
+ */
+#define RT_WAIT_KIND(unlock_, what_) .unlock = (uintptr_t)(unlock_), .what = (what_)
+#define RT_FIELD(type, field)                                                                      \
+	{                                                                                          \
+		offsetof(type, field), sizeof(__typeof__(((type *)0)->field))                      \
+	}
+#define RT_WAIT_KINDS 16
+extern const struct rt__wait_kind *const rt__wait_kinds[RT_WAIT_KINDS];
+
+struct rt__wait_for {
+	enum rt__wait_what what; /* RT_ON_NOTHING: that is not known, or there is nothing */
+	uintptr_t object;
+	uint64_t value[RT_WAIT_VALUES], own;
+	uint64_t deadline; /* options that end the wait as well; 0: none */
+	uintptr_t ctx;
+};
+/* False if gp does not wait any more. Reads its frames and what they lead to, as far as that is
+ * there: for reports, which stop the others. */
+bool rt__wait_of(const struct rt__g *gp, struct rt__wait_for *ret);
+/* Who has locked the mutex, or NULL: nobody, no goroutine, or that cannot be told. */
+const struct rt__g *rt__holder(const struct rt__wait_for *w);
+/* "waits for ...", a line or more; nothing if that is not known. */
+void rt__print_wait(const struct rt__g *gp);
+/* Names goroutines that wait for each other's mutexes: see cycle.c. */
+void rt__explain_deadlock(void);
 
 /* ---- timers: see timer_heap.c and timers.c ---- */
 

@@ -28,7 +28,8 @@ enum rt__stage {
 struct rt__ps {
 	int32_t n;         /* gomaxprocs */
 	int32_t ncoprimes; /* numbers below n that are coprime to it */
-	struct rt__p **p;  /* n of them; dead Ps beyond stay allocated */
+	int32_t len;       /* Ps ever made: those from n on are dead */
+	struct rt__p **p;
 	uint32_t *coprimes;
 };
 
@@ -58,7 +59,7 @@ struct rt__sched {
 	uint32_t needspinning;                      /* (a) work turned up with no P idle */
 	uint32_t gcwaiting;                         /* (a) somebody stops the world */
 	uint32_t sysmonwait;                        /* (a) sysmon sleeps until kicked */
-	uint32_t sysmon_slow;                       /* (a) it will look again only in a while */
+	uint32_t sysmon_slow;                       /* (a) it is to be told of system calls */
 	uint32_t sysmon_kick;                       /* (a) futex: 1 and 2 wake it */
 	int64_t sysmon_when;                        /* (a) it will look again by then */
 	uint32_t urgent;                            /* (a) somebody waits for a preemption */
@@ -70,6 +71,7 @@ struct rt__sched {
 	struct rt__p **all_ps;                     /* (w) all Ps ever made */
 	int32_t all_ps_len, all_ps_cap;            /* (w) */
 	uint64_t goid_next;                        /* (a) */
+	uint64_t started;                          /* (a) goroutines, by foreign threads */
 	uint32_t clock; /* (a) seconds, a little late; 0: not known. See sysmon.c */
 };
 extern struct rt__sched rt__sched;
@@ -259,8 +261,8 @@ struct rt__p *rt__pidle_get_or_any(struct rt__p *pp); /* pp, if it is idle */
 struct rt__allg {
 	struct rt__lock lock;
 	struct rt__g *head, *tail; /* in the order of creation, through all_link */
-	int32_t n, lost;           /* lost: dead, and never to be used again */
-	int32_t walkers;           /* (a) */
+	int32_t n;
+	int32_t walkers; /* (a) */
 };
 extern struct rt__allg rt__allg;
 struct rt__slot;
@@ -277,8 +279,7 @@ rt__g_frames_top(struct rt__g *gp)
 	return (void *)((uintptr_t)gp - rt__load_rlx(&rt__g_frames_below));
 }
 void rt__ginit(void);
-int32_t rt__allg_count(void); /* without the lost ones */
-void rt__allg_lose_others(struct rt__g *gp);
+void rt__allg_lose_others(const struct rt__g *gp);
 
 /* ---- traceback.c ---- */
 struct rt__traceback_options {
@@ -298,7 +299,6 @@ struct rt__g *rt__gfget(struct rt__p *pp);
 struct rt__g *rt__gfget_class(int class);
 void rt__gfput(struct rt__p *pp, struct rt__g *gp);
 void rt__gfpurge(struct rt__p *pp);
-int32_t rt__gfree_global_count(void);
 /*
  * Gives the memory of dead goroutines that nobody has needed for a while back to the kernel: for
  * sysmon, as often as it likes. Returns the nanoseconds after which a call will find something to
@@ -351,13 +351,16 @@ void rt__interrupt_forget(void);
 void rt__preempt_init(void);
 /* Asks the goroutine on pp to give way, and makes it, if it is in user text. */
 void rt__preempt_one(struct rt__p *pp);
-/* The same for the one that has run longest, before its slice is over; false: not now. */
+/* The same for the one that has run longest, before its slice is over; false: not now, but */
 bool rt__preempt_longest(int64_t now);
+/* ... then, if nothing changes; RT_NEVER if none runs. */
+int64_t rt__preempt_when(void);
 /* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
 bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
 #define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
-/* A goroutine waits on the global queue, with every P busy: that, or as soon as it may be. */
-void rt__preempt_for_global(void);
+#define RT_RESEND_MIN_NS 50000     /* who could not be stopped is asked again after that */
+/* The same, since a goroutine waits on the global queue, with every P busy. */
+bool rt__preempt_for_global(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 
@@ -375,12 +378,13 @@ void rt__clock_set(int64_t now);
 void rt__sysmon_kick(void);
 /* A P is no longer idle. */
 void rt__sysmon_watch_again(void);
-/* There is work that only a P from a system call can do: look soon. */
+/* There is work that only a P from a system call can do: it looks at those for a while. */
+void rt__sysmon_calls(void);
 static inline void
-rt__sysmon_kick_if_slow(void)
+rt__sysmon_tell_of_call(void)
 {
 	if (rt__unlikely(rt__load_rlx(&rt__sched.sysmon_slow)))
-		rt__sysmon_kick();
+		rt__sysmon_calls();
 }
 /* Somebody needs it at this time. */
 void rt__sysmon_look_by(int64_t when);

@@ -18,9 +18,10 @@
  * If sysmon is taking its time because nothing happened lately, who leaves work behind wakes it.
  *
  * An M that comes back to find no P queues its goroutine globally, asks for the P of one that has
- * run long (preempt.c), so that a program full of busy goroutines still answers quickly, and
- * sleeps. If a preemption made room, it is given the P and goes on; if some M runs out of work and
- * takes the goroutine from the queue, that one runs it, and this M is idle from then on.
+ * run long (preempt.c), so that a program full of busy goroutines still answers quickly, waits a
+ * little, and sleeps, but for asking again. If a preemption made room, it is given the P and goes
+ *on; if some M runs out of work and takes the goroutine from the queue, that one runs it, and this
+ *M is idle from then on.
  *
  * Runs on the goroutine's stack, with its thread pointer. Signal handlers of the program may run
  * between enter and exit; their calls are plain, wherever they run. longjmp out of a handler comes
@@ -71,12 +72,13 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	gp->wait_since = rt__load_rlx(&rt__sched.clock);
 	rt__g_set_status(gp, RT_G_RUNNING, RT_G_SYSCALL);
 	mp->old_p = pp;
-	if (rt__unlikely(rt__work_waits_owner(pp))) {
+	/* Who was asked to stop may be in the way of a timer, which is not work yet. */
+	if (rt__unlikely(rt__work_waits_owner(pp) || rt__load_rlx(&pp->preempt))) {
 		if (blocks || gp->sleepy) {
 			hand_over(mp);
 			return;
 		}
-		rt__sysmon_kick_if_slow();
+		rt__sysmon_tell_of_call();
 	}
 	mp->p = NULL;
 	mp->cache = &rt__cache_none;
@@ -107,7 +109,8 @@ exitsyscall_m(struct rt__g *gp)
 		rt__m_wait_with(gp);
 	rt__gd_push_back(&rt__sched.runq, &gp, 1);
 	rt__unlock(&rt__sched.lock);
-	rt__preempt_for_global();
+	if (!rt__preempt_for_global())
+		rt__sysmon_want_urgent();
 	rt__stop_locked_m();
 	rt__execute(gp, false);
 }
@@ -129,6 +132,8 @@ exitsyscall_slow(struct rt__m *mp, struct rt__g *gp)
 	}
 	rt__acquirep(pp);
 	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNING);
+	if (rt__unlikely(rt__load_rlx(&pp->preempt))) /* it was asked before it was idle */
+		rt__preempt_self();
 }
 
 void

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor thread: an M without a P. It sleeps 20 us at first, after 50 rounds without news
- * twice as long each time, up to 10 ms; while all Ps are idle, until somebody takes one. Who needs
- * it earlier kicks it.
+ * The monitor thread: an M without a P. It sleeps until the next of the things falls due that it
+ * knows of, at most 10 ms; while all Ps are idle, until somebody takes one. Who needs it earlier
+ * kicks it. A wake-up costs the process some 35 us of processor time on a virtual machine, and as
+ * much sleep again, so each one has to be for something: it does not come back to see whether a
+ * preemption has worked, but the handler that could not stop its goroutine says so (preempt.c).
+ *
+ * The exception are system calls that are made while goroutines wait for the P. They are too many
+ * to tell sysmon of each. So the first one does, and for the next 50 rounds, it looks every 20 us.
  *
  * What it does:
  * - A P that has been in one time slice for 10 ms, with others waiting, is preempted. Goroutines
@@ -28,12 +33,11 @@
 
 #include "mem/mem.h"
 
-#define SLEEP_MIN_NS 20000
+#define FAST_NS 20000
+#define FAST_ROUNDS 50
 #define SLEEP_MAX_NS 10000000
 #define SLICE_NS 10000000
 #define SYSCALL_MAX_NS 10000000
-#define RESEND_MIN_NS 50000
-#define IDLE_ROUNDS 50
 #define AFTER_TIMERS_NS 1000000
 
 /* ---- kicks ---- */
@@ -41,7 +45,6 @@
 void
 rt__sysmon_kick(void)
 {
-	rt__store_rlx(&rt__sched.sysmon_slow, 0u);
 	/* rel: what it is to find. Pairs with the acquire in doze. */
 	if (rt__xchg_rel(&rt__sched.sysmon_kick, 1u) == 0)
 		rt__futex_wake(&rt__sched.sysmon_kick, 1);
@@ -51,7 +54,15 @@ void
 rt__sysmon_want_urgent(void)
 {
 	rt__store_rel(&rt__sched.urgent, 1u); /* pairs with the acquire in urgent_round */
-	rt__sysmon_kick_if_slow();
+	rt__fence_seq();                      /* StoreLoad; pairs with that in rt__timers_plan */
+	rt__sysmon_look_by(rt__preempt_when());
+}
+
+void
+rt__sysmon_calls(void)
+{
+	rt__store_rlx(&rt__sched.sysmon_slow, 0u);
+	rt__sysmon_kick();
 }
 
 /* A kick that only makes it plan anew. */
@@ -71,25 +82,17 @@ doze(int64_t ns)
 	return rt__xchg_acq(&rt__sched.sysmon_kick, 0u) == 1;
 }
 
-/* The same; less if a timer may be late before. */
-static bool
-doze_before_timers(int64_t now, int64_t ns)
+/* The same, until a time that others may find too late: rt__sysmon_look_by. */
+static void
+doze_until(int64_t now, int64_t when, bool precise)
 {
-	/* First the longest, then what is earlier: who starts a timer sees either, or we see the
-	 * timer (rt__timers_plan). */
-	rt__store_rlx(&rt__sched.sysmon_when, now + ns);
-	int64_t plan = rt__timers_plan();
-	bool planned = plan < now + ns;
-	if (planned) {
-		ns = plan - now > SLEEP_MIN_NS ? plan - now : SLEEP_MIN_NS;
-		rt__store_rlx(&rt__sched.sysmon_when, now + ns);
+	rt__store_rlx(&rt__sched.sysmon_when, when);
+	if (precise)
 		rt__os_precise_sleep(true);
-	}
-	bool kicked = doze(ns);
-	if (planned)
+	doze(when > now + FAST_NS ? when - now : FAST_NS);
+	if (precise)
 		rt__os_precise_sleep(false);
 	rt__store_rlx(&rt__sched.sysmon_when, (int64_t)0);
-	return kicked;
 }
 
 /* ---- a round ---- */
@@ -104,23 +107,20 @@ rt__clock_set(int64_t now)
 		rt__store_rlx(&rt__sched.clock, seconds);
 }
 
-/* Asks a goroutine to stop; one that has not yet, again, after twice the time as before. Whether it
- * was the first time: who cannot be stopped is no reason to look often. */
-static bool
+/* Asks a goroutine to stop; one that could not be stopped, again, after twice the time as before.
+ */
+static void
 ask(struct rt__p *pp, int64_t now)
 {
-	bool first = pp->resend_delay == RESEND_MIN_NS;
-
 	if (now < pp->resend_when)
-		return false;
+		return;
 	rt__preempt_one(pp);
 	pp->resend_when = now + pp->resend_delay;
 	if (pp->resend_delay < SLICE_NS)
 		pp->resend_delay *= 2;
-	return first;
 }
 
-static bool
+static void
 watch_running(struct rt__p *pp, int64_t now)
 {
 	uint32_t tick = rt__load_rlx(&pp->sched_tick);
@@ -129,13 +129,25 @@ watch_running(struct rt__p *pp, int64_t now)
 		rt__store_rlx(&pp->sysmon_when, now);
 		rt__store_rlx(&pp->sysmon_tick, tick);
 		pp->resend_when = now;
-		pp->resend_delay = RESEND_MIN_NS;
-		return false;
+		pp->resend_delay = RT_RESEND_MIN_NS;
+		return;
 	}
 	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && rt__work_waits(pp);
-	return (over || rt__load_rlx(&pp->preempt)) && ask(pp, now);
+	if (over || rt__load_rlx(&pp->preempt))
+		ask(pp, now);
 }
 
+/* Without work, and with others to find what comes up, there is no hurry. */
+static int64_t
+syscall_may_last(struct rt__p *pp)
+{
+	return !rt__work_waits(pp) &&
+			rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) > 0
+		? SYSCALL_MAX_NS
+		: 0;
+}
+
+/* Whether it has taken a P that work waits for: the next call may well be as long. */
 static bool
 watch_syscall(struct rt__p *pp, int64_t now)
 {
@@ -146,46 +158,95 @@ watch_syscall(struct rt__p *pp, int64_t now)
 		pp->sysmon_syswhen = now;
 		return false;
 	}
-	/* Without work, and with others to find what comes up, there is no hurry. */
-	if (!rt__work_waits(pp) && now - pp->sysmon_syswhen < SYSCALL_MAX_NS &&
-	    rt__load_rlx(&rt__sched.nmspinning) + rt__load_rlx(&rt__sched.npidle) > 0)
+	if (now - pp->sysmon_syswhen < syscall_may_last(pp))
 		return false;
+	bool hot = rt__work_waits(pp) || rt__load_rlx(&rt__sched.needspinning);
 	if (!rt__retake_syscall(pp, RT_P_IDLE))
 		return false;
 	rt__store_rlx(&pp->syscall_tick, tick + 1);
 	rt__handoffp(pp);
-	return true;
+	return hot;
 }
 
-/* Whether there was something to do. */
 static bool
 watch_ps(int64_t now)
 {
 	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
-	bool busy = false;
+	bool hot = false;
 
 	for (int32_t i = 0; i < ps->n; i++) {
 		struct rt__p *pp = ps->p[i];
 		uint32_t status = rt__load_rlx(&pp->status);
 
 		if (status == RT_P_RUNNING)
-			busy |= watch_running(pp, now);
+			watch_running(pp, now);
 		else if (status == RT_P_SYSCALL)
-			busy |= watch_syscall(pp, now);
+			hot |= watch_syscall(pp, now);
 	}
-	return busy;
+	return hot;
 }
 
-static bool
+static void
 urgent_round(int64_t now)
 {
-	if (!rt__load_acq(&rt__sched.urgent))
-		return false;
-	if (rt__load_rlx(&rt__sched.runq.n) == 0 || rt__preempt_longest(now)) {
+	if (rt__load_acq(&rt__sched.urgent) &&
+	    (rt__load_rlx(&rt__sched.runq.n) == 0 || rt__preempt_longest(now)))
 		rt__store_rlx(&rt__sched.urgent, 0u);
-		return false;
-	}
-	return true;
+}
+
+/* ---- when to look again ---- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When pp is to be looked at. Who was asked to stop needs nobody, unless he could not; and when a
+ * slice is over and nobody waits, that will not change so soon. */
+static int64_t
+due_at(struct rt__p *pp, int64_t now)
+{
+	uint32_t status = rt__load_rlx(&pp->status);
+	int64_t over = rt__load_rlx(&pp->sysmon_when) + SLICE_NS;
+
+	if (status == RT_P_SYSCALL)
+		return pp->sysmon_syswhen + syscall_may_last(pp);
+	if (status != RT_P_RUNNING)
+		return RT_NEVER;
+	if (rt__load_rlx(&pp->preempt))
+		return rt__load_rlx(&pp->missed) ? pp->resend_when : RT_NEVER;
+	return over > now ? over : RT_NEVER;
+}
+
+static int64_t
+next_due(int64_t now)
+{
+	struct rt__ps *ps = rt__load_acq(&rt__sched.ps);
+	int64_t due = now + SLEEP_MAX_NS;
+
+	for (int32_t i = 0; i < ps->n; i++)
+		due = earlier(due, due_at(ps->p[i], now));
+	if (rt__load_rlx(&rt__sched.urgent))
+		due = earlier(due, rt__preempt_when());
+	return due;
+}
+
+/* Sleeps until something is due, or somebody kicks it. */
+static void
+sleep_while_busy(int64_t now, int64_t trace, bool fast)
+{
+	int64_t when = fast ? now + FAST_NS : now + SLEEP_MAX_NS;
+
+	/* First the longest, then what is earlier: who starts a timer, or could not be stopped,
+	 * sees either, or we see it. */
+	rt__store_rlx(&rt__sched.sysmon_slow, !fast);
+	rt__store_rlx(&rt__sched.sysmon_when, when);
+	int64_t plan = rt__timers_plan(); /* with a fence */
+	if (trace)
+		when = earlier(when, now + trace);
+	when = earlier(when, next_due(now));
+	doze_until(now, earlier(when, plan), plan <= when);
 }
 
 /* ---- the loop ---- */
@@ -229,11 +290,10 @@ may_sleep(int64_t when)
 }
 
 /*
- * Sleeps while all Ps are idle: true if it was kicked. With timers to come, it looks by itself soon
- * after the first: mostly all is asleep again by then, so that a wake-up by a timer need not wake
- * sysmon, too.
+ * Sleeps while all Ps are idle. With timers to come, it looks by itself soon after the first:
+ * mostly all is asleep again by then, so that a wake-up by a timer need not wake sysmon, too.
  */
-static bool
+static void
 sleep_until_needed(void)
 {
 	int64_t now = rt__nanotime(), when = next_look(now);
@@ -244,7 +304,6 @@ sleep_until_needed(void)
 		now = rt__nanotime();
 		when = next_look(now);
 	}
-	return kicked;
 }
 
 /* With sched.lock. */
@@ -257,16 +316,6 @@ rt__sysmon_watch_again(void)
 		return; /* it will soon look, anyway */
 	rt__store_rlx(&rt__sched.sysmonwait, 0u);
 	rt__sysmon_kick();
-}
-
-static int64_t
-next_delay(int64_t delay, int idle)
-{
-	if (idle == 0)
-		return SLEEP_MIN_NS;
-	if (idle > IDLE_ROUNDS && delay < SLEEP_MAX_NS)
-		return delay * 2 < SLEEP_MAX_NS ? delay * 2 : SLEEP_MAX_NS;
-	return delay;
 }
 
 /* What ran before anybody monitored it starts its slice now. */
@@ -282,20 +331,15 @@ start_clocks(int64_t now)
 void
 rt__sysmon(void)
 {
-	int64_t delay = SLEEP_MIN_NS, trace = 0, now = rt__nanotime();
-	int idle = 0;
+	int64_t trace = 0, now = rt__nanotime();
+	int fast = 0; /* so many rounds more */
 
 	rt__preempt_init();
 	start_clocks(now);
 	for (;;) {
-		delay = next_delay(delay, idle);
-		rt__store_rlx(&rt__sched.sysmon_slow, delay > SLEEP_MIN_NS);
-		if (doze_before_timers(now, sooner(delay, trace)))
-			idle = 0;
-		if (nothing_to_watch()) {
-			idle = sleep_until_needed() ? 0 : IDLE_ROUNDS;
-			delay = idle ? AFTER_TIMERS_NS / 2 : delay; /* nobody is in a hurry */
-		}
+		sleep_while_busy(now, trace, fast > 0);
+		if (nothing_to_watch())
+			sleep_until_needed();
 		rt__start_unborn_ms();
 		rt__interrupt_round();
 		now = rt__nanotime();
@@ -304,9 +348,12 @@ rt__sysmon(void)
 		rt__gfree_tick(now);
 		rt__scavenge_tick(now);
 		rt__timers_watch(now);
-		bool busy = watch_ps(now);
-		busy |= urgent_round(now);
-		idle = busy ? 0 : idle + 1;
+		bool hot = watch_ps(now);
+		urgent_round(now);
+		if (hot || (fast == 0 && !rt__load_rlx(&rt__sched.sysmon_slow)))
+			fast = FAST_ROUNDS;
+		else if (fast > 0)
+			fast--;
 	}
 }
 

@@ -159,6 +159,13 @@ late_when(const struct rt__p *pp)
 	return later(when, rt__load_rlx(&pp->urgent_when) + RT_URGENT_EVERY_NS);
 }
 
+/* Whether its goroutine is about to stop, or else its handler tells sysmon. */
+static bool
+was_asked(const struct rt__p *pp)
+{
+	return rt__load_rlx(&pp->preempt) && rt__load_rlx(&pp->status) == RT_P_RUNNING;
+}
+
 /* The lock keeps the number of Ps. */
 static void
 pass_on(struct rt__p *pp)
@@ -208,7 +215,8 @@ rt__timers_plan(void)
 	for (int32_t i = 0; i < ps->n; i++) {
 		int64_t when = late_when(ps->p[i]);
 
-		first = when < first ? when : first;
+		if (when < first && !was_asked(ps->p[i]))
+			first = when;
 	}
 	return first;
 }

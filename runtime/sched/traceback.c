@@ -12,7 +12,8 @@
  * together is not shown. A context that is stale all the same makes nonsense of the frames and no
  * fault: a stack stays mapped for good, and frames are read inside it only.
  *
- * One that has waited for a minute or more says so: "[sync.WaitGroup.Wait, 3 minutes]".
+ * What it waits for comes last (waits.c). One that has waited for a minute or more says so:
+ *"[sync.WaitGroup.Wait, 3 minutes]".
  *
  * Takes no lock, works on any stack.
  */
@@ -24,18 +25,12 @@
 #define OVERSHOOT_PAGES 16          /* how far below its end a large frame may reach */
 #define SAVED_CONTEXT 64            /* more than rt__mcall leaves on a stack */
 
-static bool
-contains(struct rt__stack stack, uintptr_t sp)
-{
-	return sp - stack.lo < stack.hi - stack.lo;
-}
-
 struct rt__stack
 rt__stack_of_sp(uintptr_t sp)
 {
 	const struct rt__g *gp = rt__getg();
 
-	if (gp && contains(gp->stack, sp))
+	if (gp && rt__on_this_stack(gp->stack, sp))
 		return gp->stack;
 	/* Where a stack has overflowed, it begins above. */
 	for (int i = 0; i < OVERSHOOT_PAGES && !rt__os_readable(sp); i++)
@@ -66,7 +61,7 @@ find_own_frames(const struct rt__g *gp, const struct rt__where *on_g0, struct rt
 			ret->stack = gp->stack;
 		}
 		step = rt__unwind(&ret->context, &ret->is_call, ret->stack);
-		if (contains(gp->stack, ret->context.reg[RT_REG_SP]))
+		if (rt__on_this_stack(gp->stack, ret->context.reg[RT_REG_SP]))
 			return true;
 	}
 	return false;
@@ -92,10 +87,11 @@ place_of(const struct rt__g *gp, uint32_t status, const struct rt__where *here,
 
 		if (rt__is_first_frame(pc))
 			return PLACE_NOT_STARTED;
-		if (contains(gp->stack, sp) && gp->stack.hi - sp > SAVED_CONTEXT)
+		if (rt__on_this_stack(gp->stack, sp) && gp->stack.hi - sp > SAVED_CONTEXT)
 			rt__context_of_saved(&ret->context, sp, pc);
 	}
-	return contains(gp->stack, ret->context.reg[RT_REG_SP]) && rt__g_status(gp) == status
+	return rt__on_this_stack(gp->stack, ret->context.reg[RT_REG_SP]) &&
+			rt__g_status(gp) == status
 		? PLACE_KNOWN
 		: PLACE_NONE;
 }
@@ -162,6 +158,7 @@ print_tail(const struct rt__g *gp)
 {
 	if (gp->creator_pc != 0)
 		rt__print_creator(gp->creator_pc, gp->parent_id);
+	rt__print_wait(gp);
 	rt__hooks.explain_init(gp);
 }
 

@@ -81,6 +81,8 @@ dump(const struct rt__event *e)
 			    rt__getm()->id, e->code);
 		if (e->sig == SIGILL)
 			print_instruction(e->pc);
+		if (e->sig == SIGQUIT && rt__traceback_level() != RT_TRACEBACK_NONE)
+			rt__explain_deadlock();
 	}
 	rt__crash_print(RT_CRASH_SIGNAL, &e->at);
 	if (rt__traceback_level() != RT_TRACEBACK_NONE) {

@@ -79,6 +79,8 @@ void rt__note_sleep(struct rt__note *n);
 bool rt__note_timedsleep(struct rt__note *n, int64_t ns);
 /* Sleeps until that time of CLOCK_MONOTONIC, INT64_MAX for ever: whether the note fired. */
 bool rt__note_sleep_until(struct rt__note *n, int64_t when);
+/* Waits for about ns nanoseconds without sleeping: whether the note fired. */
+bool rt__note_spin(struct rt__note *n, int64_t ns);
 void rt__note_wakeup(struct rt__note *n);
 
 #endif

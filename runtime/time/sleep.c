@@ -42,6 +42,12 @@ start(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_sleep = {
+	RT_WAIT_KIND(start, RT_ON_TIME),
+	.object = RT_WAIT_ARG,
+	.value = {RT_FIELD(struct sleeper, when)},
+};
+
 void
 rt__sleep_until(rt_time when)
 {

@@ -37,6 +37,11 @@ struct timer {
 _Static_assert(sizeof(struct timer) <= sizeof(rt_timer), "rt_timer is too small");
 _Static_assert(_Alignof(struct timer) <= _Alignof(rt_timer), "rt_timer is not aligned");
 
+const struct rt__wait_kind rt__wait_kind_timer = {
+	.what = RT_ON_TIMER, /* of select, and usync/sleep.c */
+	.value = {RT_FIELD(struct timer, when), RT_FIELD(struct timer, set)},
+};
+
 static inline struct timer *
 of(rt_timer *t)
 {

@@ -58,6 +58,11 @@ unlock_both(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_cond = {
+	RT_WAIT_KIND(unlock_both, RT_ON_COND),
+	.object = offsetof(struct cond_wait, c),
+};
+
 bool
 rt__cond_wait(rt_cond *c, rt_mutex *m, const rt_wait_options *o)
 {

@@ -410,6 +410,12 @@ enrol(struct rt__g *gp, void *arg)
 	return false;
 }
 
+const struct rt__wait_kind rt__wait_kind_ctx = {
+	RT_WAIT_KIND(enrol, RT_ON_CONTEXT),
+	.object = offsetof(struct ctx_wait, ctx),
+	.value = {RT_FIELD(rt_ctx, rt_deadline)},
+};
+
 bool
 rt__ctx_wait(rt_ctx *c, const rt_wait_options *o)
 {

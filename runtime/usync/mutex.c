@@ -253,11 +253,11 @@ rt__mutex_lock_slow(rt_mutex *m, const rt_wait_options *o)
 	return rt__mutex_contend(m, o);
 }
 
-const rt_mutex *
-rt__mutex_waited(const struct rt__park_args *p)
-{
-	return p->unlock == unlock_queue ? ((const struct lock_wait *)p->arg)->m : NULL;
-}
+const struct rt__wait_kind rt__wait_kind_mutex = {
+	RT_WAIT_KIND(unlock_queue, RT_ON_MUTEX),
+	.object = offsetof(struct lock_wait, m),
+	.value = {RT_FIELD(rt_mutex, rt_state), RT_FIELD(rt_mutex, rt_owner)},
+};
 
 /* ---- unlock ---- */
 

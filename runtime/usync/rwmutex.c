@@ -93,6 +93,13 @@ unlock_queue(struct rt__g *gp, void *arg)
 	return !rt__nodes_wake(settle(a->rw), self);
 }
 
+/* Another address, by which who waits is known for a writer. */
+static bool
+unlock_for_writer(struct rt__g *gp, void *arg)
+{
+	return unlock_queue(gp, arg);
+}
+
 static void
 prepare(struct rw_wait *a, rt_rwmutex *rw, const rt_wait_options *o)
 {
@@ -101,11 +108,18 @@ prepare(struct rw_wait *a, rt_rwmutex *rw, const rt_wait_options *o)
 	rt__node_init(&a->node, &a->w, o == NULL);
 }
 
-const rt_mutex *
-rt__rwmutex_waited(const struct rt__park_args *p)
-{
-	return p->unlock == unlock_queue ? &((const struct rw_wait *)p->arg)->rw->rt_writers : NULL;
-}
+/* A reader waits for the writer, a writer for the readers. */
+#define WRITERS(field) RT_FIELD(rt_rwmutex, rt_writers.field)
+const struct rt__wait_kind rt__wait_kind_read = {
+	RT_WAIT_KIND(unlock_queue, RT_ON_READ),
+	.object = offsetof(struct rw_wait, rw),
+	.value = {WRITERS(rt_state), WRITERS(rt_owner)},
+};
+const struct rt__wait_kind rt__wait_kind_write = {
+	RT_WAIT_KIND(unlock_for_writer, RT_ON_WRITE),
+	.object = offsetof(struct rw_wait, rw),
+	.value = {RT_FIELD(rt_rwmutex, rt_state)},
+};
 
 /* ---- readers ---- */
 
@@ -228,7 +242,7 @@ rt__rwmutex_lock(rt_rwmutex *rw, const rt_wait_options *o)
 	prepare(&a, rw, o);
 	/* cppcheck-suppress autoVariables; it is taken back */
 	rw->rt_writer = &a.node;
-	int err = rt__wait(&a.w, unlock_queue, &a, o, RT_WAIT_RWMUTEX_WRITE);
+	int err = rt__wait(&a.w, unlock_for_writer, &a, o, RT_WAIT_RWMUTEX_WRITE);
 	if (err == 0)
 		return true;
 	leave(rw);

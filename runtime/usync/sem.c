@@ -83,6 +83,13 @@ unlock_queue(struct rt__g *gp, void *arg)
 	return !rt__nodes_wake(settle(a->s), self);
 }
 
+const struct rt__wait_kind rt__wait_kind_sem = {
+	RT_WAIT_KIND(unlock_queue, RT_ON_SEMAPHORE),
+	.object = offsetof(struct sem_wait, s),
+	.value = {RT_FIELD(rt_sem, rt_state), RT_FIELD(rt_sem, rt_size)},
+	.own = RT_FIELD(struct sem_wait, node.n),
+};
+
 static void
 wait_for_queue(const rt_sem *s)
 {

@@ -46,6 +46,11 @@ unlock_group(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_flight = {
+	RT_WAIT_KIND(unlock_group, RT_ON_FLIGHT),
+	.object = offsetof(struct flight_wait, flight),
+};
+
 /* Where the call for the key is linked; or the end of the list. */
 static struct flight **
 find(rt_singleflight *g, const char *key)

@@ -56,6 +56,11 @@ enrol(struct rt__g *gp, void *arg)
 	return true;
 }
 
+const struct rt__wait_kind rt__wait_kind_timer_wait = {
+	RT_WAIT_KIND(enrol, RT_ON_TIMER),
+	.object = offsetof(struct wait, timer), /* its values: time/timer.c */
+};
+
 bool
 rt__timer_wait(rt_timer *t, const rt_wait_options *o)
 {

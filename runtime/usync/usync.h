@@ -51,10 +51,6 @@ struct rt__node {
 	int64_t n;    /* how much of it */
 };
 
-/* ---- cycle.c ---- */
-
-void rt__explain_deadlock(void); /* rt__hooks.explain_deadlock */
-
 /* ---- pool.c ---- */
 
 void rt__pools_free(void); /* rt__hooks.pools_free */

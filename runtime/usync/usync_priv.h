@@ -152,9 +152,4 @@ rt__bit_lock(uint32_t *word, uint32_t bit)
  * starved for it: the caller should let it run. */
 bool rt__mutex_release(rt_mutex *m);
 
-/* The mutex that a goroutine waits for which has parked with this, in mutex.c; whose owner a reader
- * waits for, in rwmutex.c. NULL: something else, or with options. */
-const rt_mutex *rt__mutex_waited(const struct rt__park_args *p);
-const rt_mutex *rt__rwmutex_waited(const struct rt__park_args *p);
-
 #endif

@@ -82,6 +82,13 @@ arm(struct rt__g *gp, void *arg)
 	return sleep && !over;
 }
 
+const struct rt__wait_kind rt__wait_kind_options = {
+	RT_WAIT_KIND(arm, RT_ON_OPTIONS),
+	.object = RT_WAIT_ARG,
+	.value = {RT_FIELD(struct wait, unlock), RT_FIELD(struct wait, arg),
+		  RT_FIELD(struct wait, o)},
+};
+
 static void
 wait_until_armed(const struct wait *f)
 {

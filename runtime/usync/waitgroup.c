@@ -132,6 +132,11 @@ unlock_wg(struct rt__g *gp, void *arg)
 	return unlock(a->wg, LOCK, &a->w); /* a's address is not followed once it is unlocked */
 }
 
+const struct rt__wait_kind rt__wait_kind_wg = {
+	RT_WAIT_KIND(unlock_wg, RT_ON_WG), .object = offsetof(struct wg_wait, wg),
+	.value = {{offsetof(rt_wg, rt_state) + 4, 4}}, /* little-endian: its high half */
+};
+
 /* Somebody else has the lock. */
 static RT_NOINLINE void
 wait_for_lock(rt_wg *wg)

@@ -9,6 +9,8 @@
  *	large	64 slots of 8 to 256 KiB
  *	lifo	64 blocks of 64 bytes, freed in reverse order
  *	xfree	half of the goroutines allocate what the others free, of sizes as rand's
+ *	larson	1,000 slots each, as rand's; after 100,000 ops the goroutine ends and hands them to
+ *		a new one, wherever that runs
  */
 #include "yard.h"
 
@@ -121,6 +123,62 @@ malloc_lifo(long n, int k)
 	bench_begin();
 	for (int i = 0; i < procs; i++)
 		rt_go(lifo, n, &wg);
+	rt_wg_wait(&wg);
+	bench_end(n * procs);
+}
+
+#define HEIRLOOMS 1000
+
+struct estate {
+	void *slot[HEIRLOOMS];
+	uint64_t seed;
+};
+
+static void
+generation(struct estate *e, long n, rt_wg *ended)
+{
+	for (long k = 0; k < n; k++) {
+		uint64_t r = draw(&e->seed);
+		size_t i = (r >> 32) % HEIRLOOMS;
+
+		free(e->slot[i]);
+		e->slot[i] = take(16 + (r & 0xffffffff) % 497);
+	}
+	rt_wg_done(ended);
+}
+
+static void
+dynasty(int id, long n, rt_wg *wg)
+{
+	struct estate *e = bench_alloc(1, sizeof *e);
+
+	e->seed = 0x9E3779B97F4A7C15u * (uint64_t)(id + 1);
+	for (int i = 0; i < HEIRLOOMS; i++)
+		e->slot[i] = take(16 + draw(&e->seed) % 497);
+	for (long left = n; left > 0; left -= 100000) {
+		rt_wg ended = RT_WG_INIT;
+
+		rt_wg_add(&ended, 1);
+		rt_go(generation, e, left < 100000 ? left : 100000, &ended);
+		rt_wg_wait(&ended);
+	}
+	for (int i = 0; i < HEIRLOOMS; i++)
+		free(e->slot[i]);
+	free(e);
+	rt_wg_done(wg);
+}
+
+void
+malloc_larson(long n, int k)
+{
+	int procs = rt_gomaxprocs(0);
+	rt_wg wg = RT_WG_INIT;
+
+	(void)k;
+	rt_wg_add(&wg, procs);
+	bench_begin();
+	for (int i = 0; i < procs; i++)
+		rt_go(dynasty, i, n, &wg);
 	rt_wg_wait(&wg);
 	bench_end(n * procs);
 }

@@ -30,6 +30,7 @@ static const struct bench benches[] = {
 	{"malloc_small", 1, malloc_small, "the same of 32 bytes"},
 	{"malloc_large", 1, malloc_large, "the same of 8 to 256 KiB"},
 	{"malloc_lifo", 1, malloc_lifo, "the same of 64 bytes, freed in reverse order"},
+	{"malloc_larson", 1, malloc_larson, "as malloc_rand, of slots that others have filled"},
 	{"malloc_xfree", 1, malloc_xfree, "one block that another goroutine frees"},
 	{0},
 };

@@ -39,6 +39,7 @@ void malloc_rand(long n, int k);
 void malloc_small(long n, int k);
 void malloc_large(long n, int k);
 void malloc_lifo(long n, int k);
+void malloc_larson(long n, int k);
 void malloc_xfree(long n, int k);
 
 #endif

@@ -356,6 +356,29 @@ guest_run_ok(const char *name, const struct guest_options *options)
 	guest_free(&g);
 }
 
+const char *const guest_procs[GUEST_PROCS] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
+
+void
+guest_run_ok_on_procs(const char *name, const struct guest_options *options)
+{
+	struct guest_options each = *options;
+	int n = 0;
+
+	while (each.env[n])
+		n++;
+	cr_assert_lt(n, GUEST_MAX_ARGS);
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		each.env[n] = guest_procs[i];
+		guest_run_ok(name, &each);
+	}
+}
+
+bool
+guest_exists(const char *name)
+{
+	return access(guest_path(name), X_OK) == 0;
+}
+
 int
 guest_pin_to_one_cpu(const void *unused)
 {

@@ -65,6 +65,17 @@ const char *guest_path(const char *name);
 void guest_run_ok(const char *name, const struct guest_options *options);
 #define guest_ok(name_, ...) guest_run_ok(name_, &(const struct guest_options){__VA_ARGS__})
 
+/* The same with one P, with two and with many: where goroutines share a thread, and where they
+ * move. */
+#define GUEST_PROCS 3
+extern const char *const guest_procs[GUEST_PROCS]; /* GOMAXPROCS=1, ... */
+void guest_run_ok_on_procs(const char *name, const struct guest_options *options);
+#define guest_ok_on_procs(name_, ...)                                                              \
+	guest_run_ok_on_procs(name_, &(const struct guest_options){__VA_ARGS__})
+
+/* Whether a guest was built: those of clang are only where there is one. */
+bool guest_exists(const char *name);
+
 /* A .before: leaves the guest one of the CPUs that the test may use. */
 int guest_pin_to_one_cpu(const void *unused);
 

@@ -6,13 +6,10 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
 static void
 everywhere(const char *name)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("api", .args = {name}, .env = {procs[i]});
+	guest_ok_on_procs("api", .args = {name});
 }
 
 Test(api, arguments)
@@ -41,8 +38,8 @@ Test(api, goexit)
 
 Test(api, goexit_of_main)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("api", .args = {"goexit-main"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g = guest_run("api", .args = {"goexit-main"}, .env = {guest_procs[i]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_out(&g, "the other one is done\n");
@@ -50,7 +47,7 @@ Test(api, goexit_of_main)
 			&g,
 			"fatal error: no goroutines (main called runtime.Goexit) - deadlock!\n");
 		guest_free(&g);
-		g = guest_run("api", .args = {"goexit-main-then-exit"}, .env = {procs[i]});
+		g = guest_run("api", .args = {"goexit-main-then-exit"}, .env = {guest_procs[i]});
 		guest_expect_exit(&g, 6);
 		guest_free(&g);
 	}
@@ -58,8 +55,8 @@ Test(api, goexit_of_main)
 
 Test(api, main_ends_the_process)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("api", .args = {"main-ends"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g = guest_run("api", .args = {"main-ends"}, .env = {guest_procs[i]});
 
 		guest_expect_exit(&g, 7);
 		guest_free(&g);
@@ -68,8 +65,8 @@ Test(api, main_ends_the_process)
 
 Test(api, deadlock)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("api", .args = {"deadlock"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g = guest_run("api", .args = {"deadlock"}, .env = {guest_procs[i]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g,
@@ -77,7 +74,7 @@ Test(api, deadlock)
 				 "goroutine 1 [sync.WaitGroup.Wait]:\n");
 		cr_assert_eq(guest_count(g.err, "\ngoroutine "), 1, "%s", g.err);
 		guest_free(&g);
-		g = guest_run("api", .args = {"deadlock", "3", "locked"}, .env = {procs[i]});
+		g = guest_run("api", .args = {"deadlock", "3", "locked"}, .env = {guest_procs[i]});
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g,
 				 "fatal error: all goroutines are asleep - deadlock!\n\n"

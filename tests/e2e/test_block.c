@@ -5,13 +5,10 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
 static void
 everywhere(const char *name, const char *arg, const char *arg2)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("block", .args = {name, arg, arg2}, .env = {procs[i]}, .timeout_s = 60);
+	guest_ok_on_procs("block", .args = {name, arg, arg2}, .timeout_s = 60);
 }
 
 Test(block, reads, .timeout = 120)
@@ -42,13 +39,14 @@ Test(block, short_calls_on_one_p, .timeout = 240)
 /* Others wait 100 ms at most for a fgets that blocks; five times that on a busy machine. */
 Test(block, stdio, .timeout = 120)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("block", .args = {"lines", "20"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g =
+			guest_run("block", .args = {"lines", "20"}, .env = {guest_procs[i]});
 		long most;
 
 		guest_expect_exit(&g, 0);
 		cr_assert(sscanf(g.out, "%ld\nok\n", &most) == 1);
-		cr_log_info("%s: no turn for %ld us at most\n", procs[i], most);
+		cr_log_info("%s: no turn for %ld us at most\n", guest_procs[i], most);
 		cr_assert_lt(most, 500000);
 		guest_free(&g);
 	}

@@ -7,14 +7,12 @@
 #include "guest.h"
 
 static const char *const builds[] = {"chan", "chan-O0", "chan-O3", "chan-clang", "chan-clang-O0"};
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
 
 static void
 everywhere(const char *name)
 {
 	for (size_t b = 0; b < sizeof builds / sizeof *builds; b++)
-		for (size_t p = 0; p < sizeof procs / sizeof *procs; p++)
-			guest_ok(builds[b], .args = {name}, .env = {procs[p]});
+		guest_ok_on_procs(builds[b], .args = {name});
 }
 
 #define EVERYWHERE(test, name)                                                                     \
@@ -46,10 +44,8 @@ EVERYWHERE(free_at_once, "free-at-once")
 static void
 waits(const char *name)
 {
-	for (size_t p = 0; p < sizeof procs / sizeof *procs; p++) {
-		guest_ok("chan_wait", .args = {name}, .env = {procs[p]});
-		guest_ok("chan_wait-clang", .args = {name}, .env = {procs[p]});
-	}
+	guest_ok_on_procs("chan_wait", .args = {name});
+	guest_ok_on_procs("chan_wait-clang", .args = {name});
 }
 
 Test(chan, deadlines)
@@ -74,8 +70,8 @@ Test(chan, races_with_deadlines)
 static void
 ends(const char *name, const char *arg, const char *text)
 {
-	for (size_t p = 0; p < sizeof procs / sizeof *procs; p++) {
-		struct guest g = guest_run("chan", .args = {name, arg}, .env = {procs[p]});
+	for (int p = 0; p < GUEST_PROCS; p++) {
+		struct guest g = guest_run("chan", .args = {name, arg}, .env = {guest_procs[p]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g, text);
@@ -130,11 +126,8 @@ stress(const char *name)
 	const char *times = getenv("RT0_STRESS");
 
 	for (int i = 0; i < (times ? atoi(times) : 1); i++) {
-		for (size_t p = 0; p < sizeof procs / sizeof *procs; p++) {
-			guest_ok("chan_stress", .args = {name}, .env = {procs[p]}, .timeout_s = 60);
-			guest_ok("chan_stress-clang", .args = {name}, .env = {procs[p]},
-				 .timeout_s = 60);
-		}
+		guest_ok_on_procs("chan_stress", .args = {name}, .timeout_s = 60);
+		guest_ok_on_procs("chan_stress-clang", .args = {name}, .timeout_s = 60);
 	}
 }
 

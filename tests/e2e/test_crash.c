@@ -12,22 +12,14 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "report.h"
 
-#define HEX "0x[0-9a-f]+"
-#define FRAME(name) name "\\(\\.\\.\\.\\)\n\t.+ \\+" HEX "\n"
 /* What the runtime has inlined into one of its own. */
 #define INLINED "([a-z_]+\\(\\.\\.\\.\\)\n\t[^ ]+\n)*"
-#define CREATED(by, parent) "created by " by " in goroutine " parent "\n\t.+ \\+" HEX "\n"
 #define DETAILS "gp=" HEX " m=[0-9]+ mp=" HEX
 #define SIGNAL(name, code, addr) "\\[signal " name " code=" code " addr=" addr " pc=" HEX "\\]\n"
 
 static const char *const guests[] = {"crash", "crash-O0", "crash-pie", "crash-clang"};
-
-static bool
-exists(const char *guest)
-{
-	return access(guest_path(guest), X_OK) == 0;
-}
 
 /* Runs a case in every build, on main and on another goroutine. */
 static void
@@ -38,7 +30,7 @@ expect_everywhere(const char *name, const char *text, const char *details, const
 	for (size_t i = 0; i < 2 * sizeof guests / sizeof *guests; i++) {
 		const char *guest = guests[i / 2], *go = i % 2 ? "go" : NULL;
 
-		if (!exists(guest))
+		if (!guest_exists(guest))
 			continue;
 		struct guest g = guest_run(guest, .args = {name, go});
 
@@ -177,7 +169,7 @@ expect_overflow(const char *guest, const char *name, const char *go, const char 
 Test(crash, stack_overflow, .timeout = 300)
 {
 	for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
-		if (exists(guests[i]))
+		if (guest_exists(guests[i]))
 			expect_overflow(guests[i], "overflow", "go", NULL, FRAME("recurse"));
 	expect_overflow("crash", "overflow", "go", "RTDEBUG=no_guard=1", FRAME("recurse"));
 	expect_overflow("crash", "overflow", "go", "RTSTACK=64M", FRAME("recurse"));
@@ -324,13 +316,11 @@ Test(crash, children)
 
 Test(crash, deadlock, .timeout = 120)
 {
-	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
 	for (size_t i = 0; i < 3 * sizeof guests / sizeof *guests; i++) {
-		if (!exists(guests[i / 3]))
+		if (!guest_exists(guests[i / 3]))
 			continue;
 		struct guest g =
-			guest_run(guests[i / 3], .args = {"deadlock"}, .env = {procs[i % 3]});
+			guest_run(guests[i / 3], .args = {"deadlock"}, .env = {guest_procs[i % 3]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err_matches(

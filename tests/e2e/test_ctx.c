@@ -5,21 +5,17 @@
 #include <unistd.h>
 
 #include "guest.h"
-
-#define HEX "0x[0-9a-f]+"
-#define FRAME(name) name "\\(\\.\\.\\.\\)\n\t.+ \\+" HEX "\n"
+#include "report.h"
 
 static const char *const guests[] = {"ctx", "ctx-O0", "ctx-clang"};
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
 
 static void
 everywhere(const char *name)
 {
 	for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
-		if (access(guest_path(guests[i]), X_OK) == 0)
+		if (guest_exists(guests[i]))
 			guest_ok(guests[i], .args = {name});
-	for (size_t i = 0; i < sizeof procs / sizeof *procs; i++)
-		guest_ok("ctx", .args = {name}, .env = {procs[i]});
+	guest_ok_on_procs("ctx", .args = {name});
 }
 
 Test(ctx, basics, .timeout = 60)
@@ -67,9 +63,8 @@ static void
 repeatedly(const char *name, const char *n)
 {
 	everywhere(name);
-	for (size_t i = 0; i < sizeof procs / sizeof *procs; i++)
-		guest_ok("ctx", .args = {name, n}, .env = {procs[i], "RTDEBUG=preemptstress=200"},
-			 .timeout_s = 60);
+	guest_ok_on_procs("ctx", .args = {name, n}, .env = {"RTDEBUG=preemptstress=200"},
+			  .timeout_s = 60);
 	guest_ok("ctx", .args = {name, n}, .env = {"RTDEBUG=schedseed=3"});
 }
 

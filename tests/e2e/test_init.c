@@ -61,10 +61,7 @@ Test(init, trace)
 
 Test(init, goroutines)
 {
-	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
-	for (int i = 0; i < 3; i++)
-		guest_ok("init_goroutines", .env = {procs[i]});
+	guest_ok_on_procs("init_goroutines");
 }
 
 /* The package that failed, then its importers up to one that nobody imports. */

@@ -13,15 +13,9 @@
 static void
 everywhere(const char *name, const char *arg)
 {
-	static const char *const settings[][2] = {
-		{"GOMAXPROCS=1", NULL},
-		{"GOMAXPROCS=2", NULL},
-		{"GOMAXPROCS=8", NULL},
-		{"GOMAXPROCS=4", "RTDEBUG=no_fsgsbase=1,no_guard=1"},
-	};
-
-	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-		guest_ok("libc", .args = {name, arg}, .env = {settings[i][0], settings[i][1]});
+	guest_ok_on_procs("libc", .args = {name, arg});
+	guest_ok("libc", .args = {name, arg},
+		 .env = {"GOMAXPROCS=4", "RTDEBUG=no_fsgsbase=1,no_guard=1"});
 }
 
 Test(libc, thread_locals)
@@ -166,11 +160,11 @@ Test(libc, processes)
 Test(libc, setuid_changes_all_threads, .timeout = 120)
 {
 	static const char *const meanwhile[] = {"idle", "yielding", "spinning"};
-	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=8"};
 
 	if (geteuid() != 0)
 		cr_skip_test("only root can try setuid");
 	for (int i = 0; i < 3; i++)
-		for (int k = i == 2; k < 2; k++)
-			guest_ok("libc", .args = {"set-uid", meanwhile[i]}, .env = {procs[k]});
+		for (int k = i == 2; k < GUEST_PROCS; k++)
+			guest_ok("libc", .args = {"set-uid", meanwhile[i]},
+				 .env = {guest_procs[k]});
 }

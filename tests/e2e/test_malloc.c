@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* malloc and its family, as programs see them. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "guest.h"
@@ -53,18 +54,21 @@ Test(malloc, an_overrun_faults)
 	guest_free(&g);
 }
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
-
 Test(malloc, many_threads, .timeout = 300)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("malloc", .args = {"stress"}, .env = {procs[i]}, .timeout_s = 90);
+	guest_ok_on_procs("malloc", .args = {"stress"}, .timeout_s = 90);
 }
 
 Test(malloc, forks, .timeout = 300)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("malloc", .args = {"forks"}, .env = {procs[i]}, .timeout_s = 90);
+	guest_ok_on_procs("malloc", .args = {"forks"}, .timeout_s = 90);
+}
+
+Test(malloc, children_of_children, .timeout = 120)
+{
+	guest_ok("malloc", .args = {"generations", "20"}, .env = {"GOMAXPROCS=4"}, .timeout_s = 50);
+	guest_ok("malloc", .args = {"generations-of-threads", "20"}, .env = {"GOMAXPROCS=4"},
+		 .timeout_s = 50);
 }
 
 Test(malloc, handlers, .timeout = 60)
@@ -91,6 +95,41 @@ Test(malloc, few_addresses)
 {
 	for (int mib = 4096; mib >= 512; mib /= 2)
 		guest_ok("malloc", .args = {"basics"}, .before = limit_addresses, .arg = &mib);
+}
+
+/* What they print: "381 of 488". */
+static void
+check_share(const struct guest *g, int percent)
+{
+	int got, of;
+
+	cr_assert_eq(sscanf(g->out, "%d of %d\n", &got, &of), 2, "%s", g->out);
+	cr_expect(got >= of * percent / 100, "%d of %d MiB", got, of);
+}
+
+Test(malloc, addresses_are_there_up_to_the_limit, .timeout = 60)
+{
+	int mib = 488; /* ulimit -v 500000 */
+	struct guest g = guest_run("malloc", .args = {"address-limit"}, .before = limit_addresses,
+				   .arg = &mib);
+
+	guest_expect_exit(&g, 0);
+	check_share(&g, 55); /* main's stack has a quarter */
+	guest_free(&g);
+	g = guest_run("malloc", .args = {"address-limit", "1500"});
+	guest_expect_exit(&g, 0);
+	check_share(&g, 20); /* main's stack has a gigabyte */
+	guest_free(&g);
+}
+
+Test(malloc, mappings_in_the_way)
+{
+	guest_ok("malloc", .args = {"in-the-way"});
+}
+
+Test(malloc, locked_memory)
+{
+	guest_ok("malloc", .args = {"locked"});
 }
 
 Test(malloc, memory_limit)

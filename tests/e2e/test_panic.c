@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "report.h"
 
-#define HEX "0x[0-9a-f]+"
-#define FRAME(name) name "\\(\\.\\.\\.\\)\n\t.+ \\+" HEX "\n"
 #define NIL "panic: runtime error: invalid memory address or nil pointer dereference\n"
 #define SEGV "\\[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=" HEX "\\]\n"
 
@@ -19,7 +18,7 @@ static void
 everywhere(const char *name)
 {
 	for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
-		if (access(guest_path(guests[i]), X_OK) == 0)
+		if (guest_exists(guests[i]))
 			guest_ok(guests[i], .args = {name});
 }
 
@@ -74,13 +73,9 @@ Test(panic, child, .timeout = 60)
 
 Test(panic, stress, .timeout = 300)
 {
-	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
-
-	for (size_t i = 0; i < 3; i++) {
-		guest_ok("panic", .args = {"stress", "500"}, .env = {procs[i]}, .timeout_s = 60);
-		guest_ok("panic", .args = {"stress", "100"},
-			 .env = {procs[i], "RTDEBUG=preemptstress=200"}, .timeout_s = 60);
-	}
+	guest_ok_on_procs("panic", .args = {"stress", "500"}, .timeout_s = 60);
+	guest_ok_on_procs("panic", .args = {"stress", "100"}, .env = {"RTDEBUG=preemptstress=200"},
+			  .timeout_s = 60);
 	guest_ok("panic", .args = {"stress", "100"}, .env = {"RTDEBUG=schedseed=7"});
 }
 

@@ -9,13 +9,10 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
 static void
 everywhere(const char *guest, const char *name, const char *arg)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok(guest, .args = {name, arg}, .env = {procs[i]}, .timeout_s = 60);
+	guest_ok_on_procs(guest, .args = {name, arg}, .timeout_s = 60);
 }
 
 /* Half of the 10 ms sleeps end within 200 ms of their time, however busy the machine is; the
@@ -43,9 +40,9 @@ Test(preempt, yield_comes_back, .timeout = 120)
 
 Test(preempt, ticker, .timeout = 120)
 {
-	for (int i = 0; i < 3; i++) {
-		check_ticker("preempt", "1", procs[i]);
-		check_ticker("preempt", "4", procs[i]);
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		check_ticker("preempt", "1", guest_procs[i]);
+		check_ticker("preempt", "4", guest_procs[i]);
 	}
 }
 
@@ -61,14 +58,15 @@ Test(preempt, whatever_the_compiler_made_of_it, .timeout = 400)
 			char name[64];
 
 			snprintf(name, sizeof name, "preempt-%s%s", compilers[c], flags[i]);
-			if (access(guest_path(name), X_OK) != 0) {
+			if (!guest_exists(name)) {
 				cr_assert_str_eq(compilers[c], "clang"); /* it may be missing */
 				continue;
 			}
-			guest_ok(name, .args = {"yield", "8"}, .env = {procs[0]}, .timeout_s = 60);
-			guest_ok(name, .args = {"locals", "20"}, .env = {procs[1]},
+			guest_ok(name, .args = {"yield", "8"}, .env = {guest_procs[0]},
 				 .timeout_s = 60);
-			check_ticker(name, "4", procs[0]);
+			guest_ok(name, .args = {"locals", "20"}, .env = {guest_procs[1]},
+				 .timeout_s = 60);
+			check_ticker(name, "4", guest_procs[0]);
 		}
 	}
 }
@@ -120,9 +118,9 @@ registers(const char *guest, const char *kind, const char *debug)
 	char times[16];
 
 	snprintf(times, sizeof times, "%d", 100 * (stress ? atoi(stress) : 1));
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < GUEST_PROCS; i++) {
 		struct guest g = guest_run(guest, .args = {"registers", kind, times},
-					   .env = {procs[i], debug}, .timeout_s = 100);
+					   .env = {guest_procs[i], debug}, .timeout_s = 100);
 
 		guest_expect_exit(&g, 0);
 		guest_expect_out_matches(&g, "^(ok|no such CPU)$");
@@ -162,7 +160,7 @@ Test(preempt, registers_with_fxsave, .timeout = 300)
 Test(preempt, stress_setting, .timeout = 120)
 {
 	struct guest g = guest_run("preempt_stress", .args = {"turns", "1000"},
-				   .env = {procs[0], "RTDEBUG=preemptstress=100"});
+				   .env = {guest_procs[0], "RTDEBUG=preemptstress=100"});
 
 	guest_expect_exit(&g, 0);
 	guest_expect_out_matches(&g, "^[0-9]+$");
@@ -173,9 +171,7 @@ Test(preempt, stress_setting, .timeout = 120)
 static void
 everywhere_stressed(const char *name, const char *debug)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("preempt_stress", .args = {name}, .env = {procs[i], debug},
-			 .timeout_s = 60);
+	guest_ok_on_procs("preempt_stress", .args = {name}, .env = {debug}, .timeout_s = 60);
 }
 
 Test(preempt, return_from_a_handler, .timeout = 120)

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,16 @@ struct park {
 	char number[16];
 };
 
+/* Of those that are started from now on. */
+static const char *park_procs = "GOMAXPROCS=2";
+static int park_err = 2;
+
 static void
 be_park(const char *path, const char *const *args, const int in[2], const int out[2],
 	const char *dir)
 {
 	char *argv[8] = {(char *)path};
-	char *envp[] = {(char *)"GOMAXPROCS=2", NULL};
+	char *envp[] = {(char *)park_procs, NULL};
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 
 	for (int i = 0; args[i]; i++)
@@ -38,6 +43,7 @@ be_park(const char *path, const char *const *args, const int in[2], const int ou
 	setrlimit(RLIMIT_CORE, &unlimited);
 	dup2(in[0], 0);
 	dup2(out[1], 1);
+	dup2(park_err, 2);
 	if (!dir || chdir(dir) == 0)
 		execve(path, argv, envp);
 	_exit(126);
@@ -112,21 +118,22 @@ rtinspect(void)
 
 #define LINE " park\\.c:[0-9]+"
 #define BY_MAIN "main" LINE " in goroutine 1$"
+#define BY_MAIN_WAITS "main" LINE " in goroutine 1 +the wait group at 0x[0-9a-f]+ \\(1 to go\\)$"
 
 static void
 expect_table(const struct guest *g)
 {
 	guest_expect_exit(g, 0);
 	guest_expect_err_is(g, "");
-	guest_expect_out_matches(g, "^GOID +STATE +FOR +WHERE +CREATED BY$");
-	/* Now and then the core of one that aborts shows where main last parked. */
-	guest_expect_out_matches(g,
-				 "^ +1  [a-z]+.* (main park|rt_wg_wait waitgroup)\\.c:[0-9]+ +-$");
+	guest_expect_out_matches(g, "^GOID +STATE +FOR +WHERE +CREATED BY +WAITS FOR$");
+	guest_expect_out_matches(g, "^ +1  [a-z]+.* main" LINE " +-$");
 	for (int i = 2; i <= 4; i++) {
 		char row[200];
 
 		snprintf(row, sizeof row,
-			 "^ +%d  sync\\.WaitGroup\\.Wait +[0-9]+[sm] +inner" LINE " +" BY_MAIN, i);
+			 "^ +%d  sync\\.WaitGroup\\.Wait +[0-9]+[sm] +inner" LINE
+			 " +" BY_MAIN_WAITS,
+			 i);
 		guest_expect_out_matches(g, row);
 	}
 	guest_expect_out_matches(g,
@@ -143,7 +150,9 @@ Test(ps, lists_goroutines, .timeout = 60)
 		struct guest g = RTINSPECT_RUN("ps", p.number);
 
 		expect_table(&g);
-		guest_expect_out_matches(&g, "^ +[0-9]+  .* (parked|inner)" LINE " +" BY_MAIN);
+		guest_expect_out_matches(&g,
+					 "^ +[0-9]+  .* (parked|inner)" LINE " +main" LINE
+					 " in goroutine 1( |$)");
 		guest_free(&g);
 		expect_undisturbed(&p);
 	}
@@ -200,7 +209,7 @@ Test(ps, inlined, .timeout = 60)
 
 	guest_expect_out_matches(&g,
 				 "^ +2  sync\\.WaitGroup\\.Wait +[0-9]+s +wait_for "
-				 "inlined\\.c:42 +start inlined\\.c:56 in goroutine 1$");
+				 "inlined\\.c:42 +start inlined\\.c:56 in goroutine 1 ");
 	guest_free(&g);
 	g = RTINSPECT_RUN("ps", "-v", p.number);
 	guest_expect_out_matches(&g,
@@ -236,9 +245,157 @@ Test(ps, stripped, .timeout = 60)
 	guest_expect_exit(&g, 0);
 	guest_expect_out_matches(&g,
 				 "^ +2  sync\\.WaitGroup\\.Wait +[0-9]+[sm] +0x[0-9a-f]+ "
-				 "+0x[0-9a-f]+ in goroutine 1$");
+				 "+0x[0-9a-f]+ in goroutine 1 ");
 	guest_free(&g);
 	expect_undisturbed(&p);
+}
+
+/* A pipe that takes no more; nobody reads it. */
+static void
+make_full_pipe(int pipe_ends[2])
+{
+	char page[4096] = "";
+
+	cr_assert(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	while (write(pipe_ends[1], page, sizeof page) > 0)
+		;
+	cr_assert(errno == EAGAIN && fcntl(pipe_ends[1], F_SETFL, 0) == 0);
+}
+
+/* Until the process's first thread writes to stderr. */
+static void
+wait_until_it_reports(const struct park *p)
+{
+	char path[64], call[64] = "";
+
+	snprintf(path, sizeof path, "/proc/%s/syscall", p->number);
+	while (strncmp(call, "0x1 0x2 ", 8) != 0 && strncmp(call, "1 0x2 ", 6) != 0) {
+		FILE *in = fopen(path, "re");
+
+		cr_assert(in && fgets(call, sizeof call, in), "%s", path);
+		fclose(in);
+	}
+}
+
+/* A goroutine that has a report printed is not on its own stack, but it is where it aborted. With
+ * one processor it is on the process's first thread, whose own stack lies above all others. */
+Test(ps, reporting, .timeout = 60)
+{
+	int full[2], status;
+
+	make_full_pipe(full);
+	park_procs = "GOMAXPROCS=1";
+	park_err = full[1];
+	struct park p = PARK("park", "1", "abort");
+	close(p.in);
+	wait_until_it_reports(&p);
+	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
+	guest_expect_out_matches(&g,
+				 "^goroutine 1 \\[running\\]:\nabort\\(\\.\\.\\.\\)\n.*\nmain\\(");
+	guest_free(&g);
+	close(full[0]);
+	cr_assert(waitpid(p.pid, &status, 0) == p.pid && WIFSIGNALED(status), "%x", status);
+}
+
+/* ---- what they wait for ---- */
+
+#define AT " at 0x[0-9a-f]+"
+#define IN_AN_HOUR "\\(in 3[56][0-9][0-9]\\.[0-9]+s\\)"
+
+/* What goroutines 2 to 16 of that guest wait for. */
+static const char *const waits[] = {
+	"the channel" AT " \\(2 of 2 values of 8 bytes\\)",
+	"the channel" AT " \\(unbuffered, values of 8 bytes\\)",
+	NULL,
+	"the mutex" AT ", which goroutine 6 has locked",
+	"the mutex" AT ", which goroutine 5 has locked",
+	"the mutex" AT ", which goroutine 1 has locked, or a time " IN_AN_HOUR
+	", or the context" AT,
+	"the wait group" AT " \\(3 to go\\)",
+	"the semaphore" AT " \\(1 of 5 left, wants 3\\)",
+	"the RWMutex" AT ", which it has locked itself",
+	"the RWMutex" AT " \\(1 readers\\)",
+	"the condition" AT,
+	"the context" AT,
+	"the timer" AT " " IN_AN_HOUR,
+	"a time " IN_AN_HOUR,
+	NULL,
+};
+
+#define TAB "\t"
+#define CASES_OF_4                                                                                 \
+	"waits for one of:\n" TAB "the channel" AT                                                 \
+	", to receive \\(unbuffered, values of 8 bytes\\)\n" TAB "a time " IN_AN_HOUR "\n"
+#define CASES_OF_16                                                                                \
+	"waits for one of:\n" TAB "the channel" AT                                                 \
+	", to receive \\(unbuffered, values of 8 bytes\\)\n" TAB "the channel" AT                  \
+	", to send \\(2 of 2 values of 8 bytes\\)\n" TAB "the timer" AT " \\(stopped\\)\n" TAB     \
+	"the wait group" AT " \\(3 to go\\)\n" TAB "the context" AT "\n" TAB "a time " IN_AN_HOUR  \
+	"\n"
+#define CYCLES                                                                                     \
+	"goroutine 5 waits for the mutex" AT ", which goroutine 6 has locked\n"                    \
+	"goroutine 6 waits for the mutex" AT ", which goroutine 5 has locked\n"                    \
+	"(\ndeadlock:\n)?"                                                                         \
+	"goroutine 10 waits for the RWMutex" AT ", which it has locked itself\n"
+
+/* The tracebacks of these goroutines in text end in what they wait for. */
+static void
+expect_waits(const char *text)
+{
+	char pattern[512];
+	regex_t re;
+
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+		const char *cases = i == 2 ? CASES_OF_4 : CASES_OF_16;
+
+		/* "goroutine N [...", then lines that are not empty */
+		snprintf(pattern, sizeof pattern, "(^|\n)goroutine %zu [^\n]+\n([^\n]+\n)*%s%s%s",
+			 i + 2, waits[i] ? "waits for " : "", waits[i] ? waits[i] : cases,
+			 waits[i] ? "\n" : "");
+		cr_assert(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) == 0, "%s", pattern);
+		cr_assert(regexec(&re, text, 0, NULL, 0) == 0, "no %s in:\n%s", pattern, text);
+		regfree(&re);
+	}
+}
+
+Test(ps, waits, .timeout = 60)
+{
+	static const char *const names[] = {"waiting", "waiting-pie"};
+
+	park_procs = "GOMAXPROCS=1";
+	for (int i = 0; i < 2; i++) {
+		struct park p = PARK(names[i], NULL);
+		struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
+
+		expect_waits(g.out);
+		guest_expect_out_matches(&g, "\ndeadlock:\n" CYCLES "$");
+		guest_free(&g);
+		g = RTINSPECT_RUN("ps", p.number);
+		guest_expect_out_matches(&g, "^ +4  select .* in goroutine 1 +one of 2 cases$");
+		guest_expect_out_matches(
+			&g,
+			"^ +8  sync\\.WaitGroup\\.Wait .* in goroutine 1 +the wait group" AT
+			" \\(3 to go\\)$");
+		guest_free(&g);
+		g = RTINSPECT_RUN("ps", "--json", p.number);
+		guest_expect_out_matches(&g, "^        \"what\": \"mutex\",$");
+		guest_expect_out_matches(&g, "^        \"locked_by\": 6,$");
+		guest_expect_out_matches(
+			&g, "\"deadlocks\": \\[\n +\\[\n +5,\n +6\n +\\],\n +\\[\n +10\n");
+		guest_free(&g);
+		expect_undisturbed(&p);
+	}
+}
+
+/* The runtime's own report says the same. */
+Test(ps, waits_of_report)
+{
+	struct guest g = guest_run("waiting", .args = {"quit"}, .env = {"GOMAXPROCS=1"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, "^SIGQUIT: quit\nPC=[^\n]+\n\n" CYCLES "\n");
+	expect_waits(g.err);
+	guest_free(&g);
 }
 
 Test(ps, many, .timeout = 240)

@@ -6,18 +6,16 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=8"};
-
 static void
 everywhere(const char *name, const char *arg)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("sched", .args = {name, arg}, .env = {procs[i]}, .timeout_s = 60);
+	guest_ok_on_procs("sched", .args = {name, arg}, .timeout_s = 60);
 }
 
 Test(sched, num_goroutine, .timeout = 120)
 {
 	everywhere("count", NULL);
+	everywhere("count-beside", NULL);
 }
 
 Test(sched, num_goroutine_is_what_a_dump_shows)

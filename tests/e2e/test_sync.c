@@ -6,13 +6,10 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
-
 static void
 everywhere(const char *guest, const char *name, const char *arg)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok(guest, .args = {name, arg}, .env = {procs[i]}, .timeout_s = 60);
+	guest_ok_on_procs(guest, .args = {name, arg}, .timeout_s = 60);
 }
 
 /* What depends on the order, as well where goroutines are stopped all the time, and in orders that
@@ -27,15 +24,16 @@ hard(const char *guest, const char *name, const char *arg)
 		 .env = {"GOMAXPROCS=4", "RTDEBUG=preemptstress=50"});
 	for (int i = 1; i <= 5; i++) {
 		snprintf(seed, sizeof seed, "RTDEBUG=schedseed=%d,asyncpreemptoff=0", i);
-		guest_ok(guest, .args = {name, arg}, .timeout_s = 60, .env = {seed, procs[i % 3]});
+		guest_ok(guest, .args = {name, arg}, .timeout_s = 60,
+			 .env = {seed, guest_procs[i % 3]});
 	}
 }
 
 static void
 fails(const char *guest, const char *name, const char *arg, const char *text)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run(guest, .args = {name, arg}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g = guest_run(guest, .args = {name, arg}, .env = {guest_procs[i]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g, text);
@@ -110,8 +108,9 @@ Test(mutex, deadlock)
 /* Who waits for whom is named, once, and in the order of the cycle. */
 Test(mutex, cycles)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("locks", .args = {"dinner", "5"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g =
+			guest_run("locks", .args = {"dinner", "5"}, .env = {guest_procs[i]});
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err_matches(&g,

@@ -7,13 +7,10 @@
 
 #include "guest.h"
 
-static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=2", "GOMAXPROCS=4"};
-
 static void
 everywhere(const char *name, const char *arg)
 {
-	for (int i = 0; i < 3; i++)
-		guest_ok("time", .args = {name, arg}, .env = {procs[i]}, .timeout_s = 60);
+	guest_ok_on_procs("time", .args = {name, arg}, .timeout_s = 60);
 }
 
 Test(time, clock)
@@ -136,14 +133,15 @@ Test(time, in_drawn_orders, .timeout = 600)
 /* Beside goroutines that never let go, half of the wake-ups are far from a time slice late. */
 Test(time, lateness, .timeout = 240)
 {
-	for (int i = 0; i < 3; i++) {
-		struct guest g = guest_run("time", .args = {"lateness", "4"}, .env = {procs[i]});
+	for (int i = 0; i < GUEST_PROCS; i++) {
+		struct guest g =
+			guest_run("time", .args = {"lateness", "4"}, .env = {guest_procs[i]});
 		long half, most, all;
 
 		guest_expect_exit(&g, 0);
 		cr_assert(sscanf(g.out, "%ld %ld %ld\nok\n", &half, &most, &all) == 3);
-		cr_log_info("%s: %ld us, at most %ld in 99 of 100, %ld in all\n", procs[i], half,
-			    most, all);
+		cr_log_info("%s: %ld us, at most %ld in 99 of 100, %ld in all\n", guest_procs[i],
+			    half, most, all);
 		cr_assert_lt(half, 100000);
 		guest_free(&g);
 	}

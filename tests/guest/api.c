@@ -248,8 +248,7 @@ arguments(int argc, char **argv)
 	i = 0;
 	rt_wg_wait(&wg);
 	CHECK(last == 99);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -261,8 +260,7 @@ padded_arguments(int argc, char **argv)
 	rt_wg_add(&wg, 1);
 	rt_go(take_padded, b, 4.5L, b);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- numbers ---- */
@@ -304,8 +302,7 @@ numbers(int argc, char **argv)
 	CHECK(ids[0] > 1);
 	for (int i = 1; i < MANY; i++)
 		CHECK(ids[i] > ids[i - 1]);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- GOMAXPROCS ---- */
@@ -344,8 +341,7 @@ resize(int argc, char **argv)
 	CHECK(rt_gomaxprocs(2) == RT_MAXPROCS);
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Two goroutines that resize at the same time. */
@@ -367,8 +363,7 @@ resize_twice(int argc, char **argv)
 	for (int i = 0; i < 4; i++)
 		rt_go(keep_resizing, 3 + 2 * i, &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -430,8 +425,7 @@ lock_thread(int argc, char **argv)
 	SET(stop, 1);
 	rt_wg_wait(&others);
 	YIELD_UNTIL(rt_num_goroutine() == 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Ends while locked: its thread must end, too. kill(2) with signal 0 asks the kernel. */
@@ -456,8 +450,7 @@ locked_end(int argc, char **argv)
 		CHECK(tid != getpid() && tid != gettid());
 		YIELD_UNTIL(syscall(SYS_tgkill, getpid(), tid, 0) == -1 && errno == ESRCH);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Two locked goroutines hand a wait group back and forth. */
@@ -486,8 +479,7 @@ locked_ping_pong(int argc, char **argv)
 	rt_go(take_turns, 0, &done);
 	rt_go(take_turns, 1, &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- ends ---- */
@@ -510,8 +502,7 @@ goexit_others(int argc, char **argv)
 		rt_go(end_early, &done);
 	rt_wg_wait(&done);
 	YIELD_UNTIL(rt_num_goroutine() == 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void

@@ -98,8 +98,7 @@ reads(int argc, char **argv)
 	rt_wg_wait(&done);
 	SET(stop, 1);
 	rt_wg_wait(&others);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Go's PreemptionAfterSyscall: eight that are in the kernel for some microseconds, again and again,
@@ -133,8 +132,7 @@ short_calls(int argc, char **argv)
 	YIELD_UNTIL(GET(t.n) > 0);
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- stdio ---- */
@@ -288,8 +286,7 @@ call(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&others);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

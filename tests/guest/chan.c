@@ -16,13 +16,6 @@ struct large {
 struct nothing {
 };
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 /* ---- one goroutine: buffers, closed, nil ---- */
 
 #define FIFO(T, from)                                                                              \
@@ -622,10 +615,9 @@ static int
 threads(int argc, char **argv)
 {
 	rt_chan(long) c[3] = {rt_chan_make(long, 0), rt_chan_make(long, 0), rt_chan_make(long, 0)};
-	pthread_t thread;
 
 	(void)argc, (void)argv;
-	CHECK(pthread_create(&thread, NULL, thread_echo, c) == 0);
+	pthread_t thread = foreign_thread(thread_echo, c);
 	for (long i = 0; i < 1000; i++) {
 		rt_send(c[0], i);
 		CHECK(rt_recv(c[1]) == i + 1);

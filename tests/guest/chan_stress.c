@@ -13,13 +13,6 @@ random_below(uint64_t *state, uint32_t n)
 	return (uint32_t)((*state >> 32) * n >> 32);
 }
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 /* ---- many senders, many receivers: nothing is lost, nothing comes twice, each sender's values
  * stay in order for each receiver ---- */
 

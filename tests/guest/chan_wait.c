@@ -9,13 +9,6 @@
 #define SHORT (3 * RT_MILLISECOND)
 #define NEVER (3600 * RT_SECOND)
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 static void
 timeouts_on(rt_chan(int) empty, rt_chan(int) full)
 {
@@ -71,11 +64,10 @@ time_out(void *arg)
 static int
 deadlines(int argc, char **argv)
 {
-	pthread_t thread;
 
 	(void)argc, (void)argv;
 	time_out(NULL);
-	CHECK(pthread_create(&thread, NULL, time_out, NULL) == 0);
+	pthread_t thread = foreign_thread(time_out, NULL);
 	CHECK(pthread_join(thread, NULL) == 0);
 	return ok();
 }

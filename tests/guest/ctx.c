@@ -10,13 +10,6 @@
 
 #define NOINLINE __attribute__((noinline))
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 static bool
 is(const char *a, const char *b)
 {
@@ -172,7 +165,6 @@ waits(int argc, char **argv)
 {
 	rt_wg wg = RT_WG_INIT;
 	rt_ctx top, low;
-	pthread_t t;
 
 	(void)argc, (void)argv;
 	rt_mutex_lock(&busy.mutex);
@@ -187,7 +179,7 @@ waits(int argc, char **argv)
 	rt_wg_add(&wg, 2 * WAITS);
 	for (int i = 0; i < 2 * WAITS; i++)
 		rt_go(wait_one, i / 2, i % 2 ? &top : &low, &wg);
-	CHECK(pthread_create(&t, NULL, wait_on_thread, &low) == 0);
+	pthread_t t = foreign_thread(wait_on_thread, &low);
 	YIELD_UNTIL(GET(waiting) == 2 * WAITS + 1);
 	rt_ctx_cancel(&top);
 	rt_wg_wait(&wg);
@@ -493,10 +485,11 @@ scope_on_thread(void *unused)
 static int
 thread(int argc, char **argv)
 {
-	pthread_t t;
 
 	(void)argc, (void)argv;
-	CHECK(pthread_create(&t, NULL, scope_on_thread, NULL) == 0 && pthread_join(t, NULL) == 0);
+	pthread_t t = foreign_thread(scope_on_thread, NULL);
+
+	CHECK(pthread_join(t, NULL) == 0);
 	return ok();
 }
 

@@ -80,8 +80,7 @@ run_busy(int argc, char **argv)
 	CHECK(kept() == 0);
 	SET(stop, 1);
 	rt_wg_wait(&workers);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -94,8 +93,7 @@ run_syscall(int argc, char **argv)
 	CHECK(kept() == 0);
 	CHECK(write(gate[1], "abc", WORKERS) == WORKERS);
 	rt_wg_wait(&workers);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void *
@@ -118,10 +116,9 @@ asker(void)
 static int
 run_many(int argc, char **argv)
 {
-	pthread_t t;
 
 	(void)argc, (void)argv;
-	CHECK(pthread_create(&t, NULL, free_all, NULL) == 0);
+	pthread_t t = foreign_thread(free_all, NULL);
 	rt_wg_add(&workers, WORKERS);
 	for (int i = 0; i < WORKERS; i++)
 		rt_go(asker);
@@ -129,8 +126,7 @@ run_many(int argc, char **argv)
 		rt_gomaxprocs(1 + i % 4);
 	rt_wg_wait(&workers);
 	CHECK(pthread_join(t, NULL) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- who dies while the world is being stopped ---- */

@@ -7,6 +7,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,31 @@ now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* How a case ends that has found nothing wrong: what the driver's guest_ok wants. */
+static inline int
+ok(void)
+{
+	puts("ok");
+	return 0;
+}
+
+/* One of a hundred moments between now and some 100 us from now; at times, in the past. */
+static inline rt_time
+soon(unsigned *seed)
+{
+	return rt_now() + rand_r(seed) % 100 * 1000 - 5000;
+}
+
+/* A foreign thread that runs fn(arg). */
+static inline pthread_t
+foreign_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, fn, arg) == 0);
+	return t;
 }
 
 /* A case's only argument. */

@@ -57,6 +57,5 @@ main(void)
 {
 	SET(release, 1);
 	rt_wg_wait(&outliving);
-	puts("ok");
-	return 0;
+	return ok();
 }

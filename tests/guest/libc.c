@@ -76,8 +76,7 @@ thread_locals(int argc, char **argv)
 		memset(aligned_zero.c, 0, sizeof aligned_zero.c);
 		text[0] = 'i';
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- thread-specific data ---- */
@@ -129,8 +128,7 @@ specific(int argc, char **argv)
 		YIELD_UNTIL(rt_num_goroutine() == 1);
 	}
 	CHECK(GET(destroyed) == 30);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* A key that is made anew must be NULL in every goroutine, also where the old one was set. */
@@ -164,8 +162,7 @@ key_reuse(int argc, char **argv)
 	while (new != old);
 	SET(reuse_step, 2);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- locale, rounding ---- */
@@ -197,8 +194,7 @@ locales(int argc, char **argv)
 	for (int i = 0; i < 40; i++)
 		rt_go(use_locale, i % 2 == 0, roundings[i % 4], &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- who owns a lock ---- */
@@ -248,8 +244,7 @@ lock_owners(int argc, char **argv)
 	CHECK(pthread_mutex_unlock(&checked) == 0);
 	SET(lock_step, 2);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Lines that goroutines print at the same time stay whole. */
@@ -336,8 +331,7 @@ foreign_threads(int argc, char **argv)
 	for (int i = 0; i < 10; i++)
 		rt_go(make_threads, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* exit on a foreign thread and on a goroutine at the same time: one of them runs the handlers. */
@@ -359,9 +353,8 @@ last_handler(void)
 static void
 start_second_exit(void)
 {
-	pthread_t t;
 
-	CHECK(pthread_create(&t, NULL, exit_on_thread, (void *)99) == 0);
+	foreign_thread(exit_on_thread, (void *)99);
 	for (int i = 0; i < 100000; i++)
 		rt_gosched();
 }
@@ -378,7 +371,6 @@ await_main(void)
 static int
 two_exits(int argc, char **argv)
 {
-	pthread_t t;
 
 	CHECK(argc == 1);
 	atexit(last_handler);
@@ -387,7 +379,7 @@ two_exits(int argc, char **argv)
 		return 5;
 	}
 	atexit(await_main);
-	CHECK(pthread_create(&t, NULL, exit_on_thread, (void *)6) == 0);
+	foreign_thread(exit_on_thread, (void *)6);
 	YIELD_UNTIL(GET(in_handler) == -1 || strcmp(argv[0], "thread-only") == 0);
 	if (strcmp(argv[0], "thread-only") == 0)
 		for (;;)
@@ -430,8 +422,7 @@ signals(int argc, char **argv)
 	signal_self(&wg);
 	rt_go(signal_self, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void
@@ -490,8 +481,7 @@ stack_of(int argc, char **argv)
 	ask_stack(900u << 20, &wg);
 	rt_go(ask_stack, 250u << 10, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 __attribute__((noinline)) static int
@@ -521,8 +511,7 @@ use_stack(int argc, char **argv)
 	rt_wg_add(&wg, 1);
 	rt_go(go_deep, atoi(argv[0]), &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- other processes ---- */
@@ -567,8 +556,7 @@ processes(int argc, char **argv)
 		rt_go(run_others, &wg);
 	run_others(&wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- user ids ---- */
@@ -599,12 +587,11 @@ set_uid(int argc, char **argv)
 {
 	rt_wg wg = RT_WG_INIT;
 	char path[64], line[128];
-	pthread_t t;
 	int n = 0;
 
 	CHECK(argc == 1);
 	sem_init(&thread_may_end, 0, 0);
-	CHECK(pthread_create(&t, NULL, wait_in_thread, NULL) == 0);
+	pthread_t t = foreign_thread(wait_in_thread, NULL);
 	bool busy = strcmp(argv[0], "idle") != 0, spins = strcmp(argv[0], "spinning") == 0;
 	rt_wg_add(&wg, 8);
 	for (int i = 0; i < 8; i++)
@@ -634,8 +621,7 @@ set_uid(int argc, char **argv)
 		rt_wg_wait(&wg);
 	sem_post(&thread_may_end);
 	CHECK(pthread_join(t, NULL) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

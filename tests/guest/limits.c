@@ -50,8 +50,7 @@ threads(int argc, char **argv)
 		rt_go(want_thread, n, &done);
 	leave_room(atol(argv[0]));
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void *
@@ -65,14 +64,14 @@ look(void *arg)
 static int
 foreign(int argc, char **argv)
 {
-	pthread_t t;
 	stack_t ss;
 
 	leave_room(number(argc, argv, 1024));
-	CHECK(pthread_create(&t, NULL, look, &ss) == 0 && pthread_join(t, NULL) == 0);
+	pthread_t t = foreign_thread(look, &ss);
+
+	CHECK(pthread_join(t, NULL) == 0);
 	CHECK(ss.ss_flags & SS_DISABLE);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* BYTES: each thread's signal stack has room for two such frames. */
@@ -80,16 +79,16 @@ static int
 signal_frame(int argc, char **argv)
 {
 	size_t frame = (size_t)number(argc, argv, 0);
-	pthread_t t;
 	stack_t ss;
 
 	look(&ss);
 	CHECK(ss.ss_size > 2 * frame);
-	CHECK(pthread_create(&t, NULL, look, &ss) == 0 && pthread_join(t, NULL) == 0);
+	pthread_t t = foreign_thread(look, &ss);
+
+	CHECK(pthread_join(t, NULL) == 0);
 	CHECK(!(ss.ss_flags & SS_DISABLE) && ss.ss_size > 2 * frame);
 	CHECK(raise(SIGURG) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Leaves so many KiB of memory that can be written to. The heap has reserved its addresses long
@@ -130,8 +129,7 @@ heap(int argc, char **argv)
 	rt_wg_add(&done, 1);
 	rt_go(want_thread, 1, &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* No file of ours is a standard descriptor, though some were closed, and few can be open. */
@@ -142,8 +140,7 @@ descriptors(int argc, char **argv)
 
 	(void)argc, (void)argv;
 	CHECK(fd > 2 || (fd == -1 && errno == EMFILE));
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

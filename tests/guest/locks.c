@@ -8,30 +8,6 @@
 
 #include "guest.h"
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
-/* One of a hundred moments between now and some 100 us from now; at times, in the past. */
-static rt_time
-soon(unsigned *seed)
-{
-	return rt_now() + rand_r(seed) % 100 * 1000 - 5000;
-}
-
-/* A foreign thread that runs fn(arg). */
-static pthread_t
-thread(void *(*fn)(void *), void *arg)
-{
-	pthread_t t;
-
-	CHECK(pthread_create(&t, NULL, fn, arg) == 0);
-	return t;
-}
-
 /* ---- wait groups ---- */
 
 static void
@@ -159,7 +135,7 @@ wg_foreign(int argc, char **argv)
 
 	(void)argc, (void)argv;
 	rt_wg_add(&wg, 1);
-	pthread_t t = thread(wait_in_thread, &wg);
+	pthread_t t = foreign_thread(wait_in_thread, &wg);
 	YIELD_UNTIL(GET(in_vain));
 	rt_wg_done(&wg);
 	pthread_join(t, NULL);
@@ -219,7 +195,7 @@ mutex_hammer(int argc, char **argv)
 
 	for (unsigned i = 0; i < 10; i++)
 		rt_wg_go(&wg, hammer, &s, (long)n, i);
-	pthread_t t = thread(hammer_in_thread, &s);
+	pthread_t t = foreign_thread(hammer_in_thread, &s);
 	rt_wg_wait(&wg);
 	pthread_join(t, NULL);
 	CHECK(s.count == 10l * n + 5000);

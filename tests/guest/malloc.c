@@ -17,17 +17,11 @@
 
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
+void rt__mem_check(void); /* mem/mem.h: of every block and table */
 
 #define MIB (1ul << 20)
 
 static void *volatile sink;
-
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
 
 static uint64_t
 draw(uint64_t *s)
@@ -327,13 +321,88 @@ forks(int argc, char **argv)
 		if (pid == 0) {
 			for (int k = 0; k < EXCHANGE; k++)
 				exchange[k] = NULL; /* some may have been half done */
+			rt__mem_check();
 			churn(i, 5000);
+			rt__mem_check();
 			_exit(0);
 		}
 		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	}
 	rt_wg_wait(&wg);
 	return ok();
+}
+
+/* Fills the caches of as many Ps as there are, and of threads, and frees everything. */
+static void
+fill_caches(void)
+{
+	rt_wg wg = RT_WG_INIT;
+	pthread_t t[4];
+
+	rt_wg_add(&wg, 4);
+	for (int i = 0; i < 4; i++)
+		rt_go(churn_goroutine, i, 3000, &wg);
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_create(&t[i], NULL, churn_thread, (void *)(intptr_t)(100 + i)) == 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	rt_wg_wait(&wg);
+	for (int i = 0; i < EXCHANGE; i++) {
+		free(exchange[i]);
+		exchange[i] = NULL;
+	}
+}
+
+/* A child has none of its parent's other threads, but the memory that they kept at hand. */
+static int
+descend(int generations)
+{
+	rt_mem_stats before, after;
+	size_t first = 0;
+	int status;
+
+	for (int i = 0; i < generations; i++) {
+		fill_caches();
+		rt_read_mem_stats(&before);
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (pid > 0) {
+			CHECK(waitpid(pid, &status, 0) == pid);
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+		}
+		rt_read_mem_stats(&after);
+		CHECK(before.cached > 10000 && after.cached < 1000);
+		CHECK(after.blocks <= before.blocks + 2);
+		if (i == 2)
+			first = after.in_use;
+		CHECK(i <= 2 || after.in_use <= first + MIB);
+	}
+	return ok();
+}
+
+static int
+generations(int argc, char **argv)
+{
+	return descend(number(argc, argv, 20));
+}
+
+static void *
+descend_thread(void *arg)
+{
+	exit(descend((int)(intptr_t)arg));
+	return NULL;
+}
+
+static int
+generations_of_threads(int argc, char **argv)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, descend_thread, (void *)(intptr_t)number(argc, argv, 20)) ==
+	      0);
+	pthread_join(t, NULL);
+	return 1;
 }
 
 /* ---- handlers that allocate ---- */
@@ -400,6 +469,106 @@ no_memory(int argc, char **argv)
 	return ok();
 }
 
+/* How many bytes of small blocks there are until malloc says no; they are free again then. */
+static size_t
+fill_up(size_t size)
+{
+	size_t n = 0;
+	void **last = NULL, **p;
+
+	errno = 0;
+	while ((p = malloc(size)) != NULL) {
+		*p = last;
+		last = p;
+		n += size;
+	}
+	CHECK(errno == ENOMEM);
+	for (; last; last = p) {
+		p = *last;
+		free(last);
+	}
+	return n;
+}
+
+/* Started with a limit of addresses, or under one that it sets itself: about as much can be had,
+ * for malloc as for mmap. */
+static int
+address_limit(int argc, char **argv)
+{
+	size_t limit = number(argc, argv, 0) * MIB, got;
+	struct rlimit r;
+
+	if (limit > 0) {
+		sink = malloc(3 * MIB);
+		CHECK(sink);
+		CHECK(getrlimit(RLIMIT_AS, &r) == 0);
+		r.rlim_cur = limit;
+		CHECK(setrlimit(RLIMIT_AS, &r) == 0);
+	}
+	CHECK(getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY);
+	for (int i = 0; i < 2; i++) {
+		got = fill_up(i ? 5000 : 100000);
+		printf("%zu of %zu\n", got / MIB, (size_t)r.rlim_cur / MIB);
+		CHECK(got < r.rlim_cur);
+	}
+	rt__mem_check();
+	sink = malloc(100);
+	CHECK(sink);
+	return ok();
+}
+
+/* Somebody maps something where the heap would grow. */
+static int
+in_the_way(int argc, char **argv)
+{
+	enum { N = 60 };
+	char *heap = malloc(100), *p[N];
+	char *end = (char *)(((uintptr_t)heap & ~(2 * MIB - 1)) + 2 * MIB);
+
+	(void)argc, (void)argv;
+	for (int i = 0; i < 8; i++) { /* 2 MiB with 6 MiB between */
+		char *at = end + (size_t)(4 * i + 1) * 2 * MIB;
+
+		CHECK(mmap(at, 2 * MIB, PROT_READ,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at);
+	}
+	for (int i = 0; i < N; i++) {
+		p[i] = malloc(3 * MIB);
+		CHECK(p[i]);
+		memset(p[i], i, 3 * MIB);
+	}
+	rt__mem_check();
+	for (int i = 0; i < N; i++) {
+		CHECK(holds((unsigned char *)p[i], 3 * MIB, (unsigned char)i));
+		free(p[i]);
+	}
+	for (int i = 0; i < 8; i++)
+		CHECK(munmap(end + (size_t)(4 * i + 1) * 2 * MIB, 2 * MIB) == 0);
+	rt__mem_check();
+	return ok();
+}
+
+/* The kernel does not take locked memory back: what is freed there is not all zeros. */
+static int
+locked(int argc, char **argv)
+{
+	unsigned char *p = malloc(300000), *huge = malloc(3 * MIB), *q;
+
+	(void)argc, (void)argv;
+	CHECK(mlock(p, 16384) == 0 && mlock(huge, 16384) == 0);
+	for (int i = 0; i < 20000; i++) /* or the compiler leaves it out, before a free */
+		((volatile unsigned char *)p)[i] = ((volatile unsigned char *)huge)[i] = 7;
+	free(p);
+	free(huge);
+	rt_free_os_memory();
+	q = calloc(1, 300000);
+	CHECK(q == p && holds(q, 300000, 0));
+	q = calloc(1, 3 * MIB);
+	CHECK(q == huge && holds(q, 3 * MIB, 0));
+	rt__mem_check();
+	return ok();
+}
+
 static int
 soft_limit(int argc, char **argv)
 {
@@ -448,10 +617,23 @@ goes_back(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"basics", basics},       {"zeroed", zeroed},         {"resized", resized},
-	{"aligned", aligned},     {"too-much", too_much},     {"misuse", misuse},
-	{"stress", stress},       {"forks", forks},           {"handler", handler},
-	{"no-memory", no_memory}, {"soft-limit", soft_limit}, {"goes-back", goes_back},
+	{"basics", basics},
+	{"zeroed", zeroed},
+	{"resized", resized},
+	{"aligned", aligned},
+	{"too-much", too_much},
+	{"misuse", misuse},
+	{"stress", stress},
+	{"forks", forks},
+	{"handler", handler},
+	{"generations", generations},
+	{"generations-of-threads", generations_of_threads},
+	{"no-memory", no_memory},
+	{"soft-limit", soft_limit},
+	{"address-limit", address_limit},
+	{"in-the-way", in_the_way},
+	{"locked", locked},
+	{"goes-back", goes_back},
 };
 
 int

@@ -35,13 +35,6 @@ note(char c)
 		seen[nseen = 0] = 0;                                                               \
 	} while (0)
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
 /* ---- blocks ---- */
 
 NOINLINE static int
@@ -450,20 +443,22 @@ on_thread(void *how)
 static void *
 create_inside(void *unused)
 {
-	pthread_t t;
 
 	rt_defer(note, 'o'); /* not the new thread's, whose struct libc copies from ours */
-	CHECK(pthread_create(&t, NULL, on_thread, "e") == 0 && pthread_join(t, NULL) == 0);
+	pthread_t t = foreign_thread(on_thread, "e");
+
+	CHECK(pthread_join(t, NULL) == 0);
 	return unused;
 }
 
 static int
 threads(int argc, char **argv)
 {
-	pthread_t t;
 
 	(void)argc, (void)argv;
-	CHECK(pthread_create(&t, NULL, on_thread, "n") == 0 && pthread_join(t, NULL) == 0);
+	pthread_t t = foreign_thread(on_thread, "n");
+
+	CHECK(pthread_join(t, NULL) == 0);
 	SEEN("fc45231t");
 	CHECK(pthread_create(&t, NULL, on_thread, "t") == 0 && pthread_join(t, NULL) == 0);
 	SEEN("fc54321t");

@@ -90,6 +90,5 @@ main(int argc, char **argv)
 	rt_wg_done(&gate);
 	SET(stop, 1);
 	rt_wg_wait(&ended);
-	puts("ok");
-	return 0;
+	return ok();
 }

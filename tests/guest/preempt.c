@@ -403,8 +403,7 @@ not_preempted(int argc, char **argv)
 		rt_gosched();
 		CHECK(GET(told));
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

@@ -76,8 +76,7 @@ comparator(int argc, char **argv)
 	YIELD_UNTIL(GET(turns) > 0);
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* It spins until another goroutine has had a turn: qsort and the like hold no lock. */
@@ -121,8 +120,7 @@ comparator_spins(int argc, char **argv)
 		SET(stop, 1);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- the write callback of a FILE, whose lock is held meanwhile ---- */
@@ -181,8 +179,7 @@ file(int argc, char **argv)
 	SET(stop, 1);
 	rt_wg_wait(&done);
 	CHECK(fclose(f) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- a handler of atexit; others go on meanwhile, and want stdout, too ---- */
@@ -301,8 +298,7 @@ handlers(int argc, char **argv)
 	no_timer();
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Spins until a handler jumps out; what it had before the jump, it has after it. */
@@ -364,8 +360,7 @@ jump_out(int argc, char **argv)
 	CHECK(sigprocmask(SIG_SETMASK, NULL, &now) == 0 && !sigismember(&now, SIGALRM));
 	SET(stop, 1);
 	rt_wg_wait(&hogs);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

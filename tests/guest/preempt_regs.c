@@ -269,8 +269,7 @@ registers(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {{"registers", registers}};

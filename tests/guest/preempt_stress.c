@@ -98,8 +98,7 @@ restorer(int argc, char **argv)
 	for (int i = 0; i < times; i++)
 		CHECK(raise(SIGUSR1) == 0);
 	CHECK(met == times);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- no-eintr: calls that the kernel does not restart, in a program without handlers ---- */
@@ -142,8 +141,7 @@ no_eintr(int argc, char **argv)
 	for (int i = 0; i < 3; i++)
 		rt_go(compute_and_wait, number(argc, argv, 300), &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

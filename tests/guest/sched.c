@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,8 +46,58 @@ count(int argc, char **argv)
 		rt_wg_wait(&done);
 		YIELD_UNTIL(rt_num_goroutine() == 1);
 	}
-	puts("ok");
-	return 0;
+	return ok();
+}
+
+static void
+come_and_go(rt_wg *done)
+{
+	while (!GET(stop)) {
+		rt_wg few = RT_WG_INIT;
+
+		for (int i = 0; i < 200; i++) /* more dead ones than a P keeps */
+			rt_wg_go(&few, rt_gosched);
+		rt_wg_wait(&few);
+	}
+	rt_wg_done(done);
+}
+
+static void
+count_in_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(rt_num_goroutine() != 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* While others start and end, it is never less than those that stay, nor than there can be. */
+static int
+count_beside(int argc, char **argv)
+{
+	rt_wg gate = RT_WG_INIT, done = RT_WG_INIT;
+	int n = number(argc, argv, 100), churns = 8;
+
+	rt_wg_add(&gate, 1);
+	rt_wg_add(&done, n + churns);
+	for (int i = 0; i < n; i++)
+		rt_go(wait_and_tell, &gate, &done);
+	for (int i = 0; i < churns; i++)
+		rt_go(come_and_go, &done);
+	for (int i = 0; i < 20000; i++) {
+		CHECK(rt_num_goroutine() >= 1 + n + churns);
+		if (i % 64 == 0)
+			rt_gosched();
+		if (i % 4000 == 0)
+			count_in_child();
+	}
+	SET(stop, 1);
+	rt_wg_done(&gate);
+	rt_wg_wait(&done);
+	YIELD_UNTIL(rt_num_goroutine() == 1);
+	return ok();
 }
 
 /* The number, and as many in the dump of a deadlock. */
@@ -107,8 +158,7 @@ fair(int argc, char **argv)
 		CHECK(most - least <= 60);
 	else
 		CHECK(most < 50 * least);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Two that ready each other share a time slice; the third must get its turns all the same. */
@@ -141,8 +191,7 @@ beside_ping_pong(int argc, char **argv)
 		rt_gosched();
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Work from a thread that has no P comes by the global queue; the local ones are never empty. */
@@ -172,8 +221,7 @@ from_outside(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&busy);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Go's TestYieldProgress and TestYieldLockedProgress. */
@@ -206,8 +254,7 @@ progress(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Go's TestPingPongHog: two pairs hand a turn back and forth, one pair works a thousand times as
@@ -246,8 +293,7 @@ hog_and_light(int argc, char **argv)
 	rt_wg_wait(&done);
 	CHECK(pair_work[0] < 20 * pair_work[1]);
 	CHECK(pair_work[1] < 20 * pair_work[0]);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- stopping the world beside those that spawn ---- */
@@ -286,8 +332,7 @@ stop_the_world(int argc, char **argv)
 	rt_wg_wait(&done);
 	SET(stop, 1);
 	rt_wg_wait(&last);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- side by side ---- */
@@ -352,8 +397,7 @@ parallel(int argc, char **argv)
 				rt_go(start_two, i, 3, &done);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -367,8 +411,7 @@ boot(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		rt_go(rt_wg_done, &done);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- locked threads ---- */
@@ -410,8 +453,7 @@ nesting(int argc, char **argv)
 		YIELD_UNTIL(GET(last_tid) == gettid());
 	SET(stop, 1);
 	rt_wg_wait(&done);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* A thread's own state: its name, its nice value, its working directory (unshare). */
@@ -477,8 +519,7 @@ end_locked(int argc, char **argv)
 			rt_go(stay_clean, &arrived, n, &done);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Threads that are started for a goroutine on such a thread are not clones of it: Go's
@@ -505,12 +546,12 @@ no_propagation(int argc, char **argv)
 	rt_wg_wait(&done);
 	SET(go_on, 1);
 	CHECK(is_clean());
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {
 	{"count", count},
+	{"count-beside", count_beside},
 	{"count-and-dump", count_and_dump},
 	{"fair", fair},
 	{"beside-ping-pong", beside_ping_pong},

@@ -70,8 +70,7 @@ actions(int argc, char **argv)
 	CHECK(sigaction(32, NULL, NULL) == -1 && errno == EINVAL);
 	CHECK(sigaction(-1, NULL, NULL) == -1 && sigaction(99, NULL, NULL) == -1);
 	CHECK(signal(SIGKILL, handler) == SIG_ERR);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- handlers that jump ---- */
@@ -125,8 +124,7 @@ jumps(int argc, char **argv)
 	rt_wg_add(&wg, 1);
 	rt_go(fault_and_jump, SA_ONSTACK, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Takes its handler back when it is called: what faults again is reported. */
@@ -161,8 +159,7 @@ ignored(int argc, char **argv)
 	signal(SIGTRAP, SIG_IGN);
 	raise(SIGQUIT);
 	kill(getpid(), SIGTRAP);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* What the process was started with. */
@@ -172,8 +169,7 @@ inherited(int argc, char **argv)
 	(void)argc, (void)argv;
 	CHECK(signal(SIGQUIT, SIG_IGN) == SIG_IGN);
 	raise(SIGQUIT);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- children ---- */
@@ -212,8 +208,7 @@ children(int argc, char **argv)
 	}
 	status = wait_for(pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- SIGURG, which the runtime uses itself once there are goroutines ---- */
@@ -262,8 +257,7 @@ urgent_signal(int argc, char **argv)
 	expect_urgent(0);
 	CHECK(signal(SIGURG, SIG_IGN) == SIG_DFL);
 	expect_urgent(0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 int

@@ -143,8 +143,7 @@ sizes(int argc, char **argv)
 	}
 	CHECK(rt_go_attr(RT_ATTR(.stack = (1ul << 30) + 1), go_deep, 1) == EINVAL);
 	CHECK(rt_go_attr(RT_ATTR(.stack = SIZE_MAX), go_deep, 1) == EINVAL);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- arguments and results of rt_go_attr ---- */
@@ -196,8 +195,7 @@ arguments(int argc, char **argv)
 	CHECK(e == 0 && evaluated == 2);
 	rt_wg_wait(&called);
 	CHECK(calls == 4);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- what a parked goroutine costs ---- */
@@ -245,8 +243,7 @@ cost(int argc, char **argv)
 		fprintf(stderr, "%ld bytes for each of %ld goroutines\n", each, n);
 	CHECK(each <= limit);
 	end_parked();
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- guards ---- */
@@ -275,8 +272,7 @@ guards(int argc, char **argv)
 		if (round == 1)
 			rt_free_os_memory(); /* the guards of whole arenas go with it */
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- memory comes back ---- */
@@ -304,8 +300,7 @@ given_back(int argc, char **argv)
 		end_parked();
 		YIELD_UNTIL(comes_back(before, slack));
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* The runtime's own clockwork (sched/gfree.c), turned by hand: what was not needed for a whole
@@ -334,8 +329,7 @@ disused(int argc, char **argv)
 	for (int i = 0; i < 10000 && (next = rt__gfree_tick(now)) > 0; i++)
 		now += next;
 	CHECK(memory_kb() - before < full / 10);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* What is not needed goes by itself, a second or two later, also while everybody sleeps. */
@@ -353,8 +347,7 @@ by_itself(int argc, char **argv)
 	} else {
 		YIELD_UNTIL(memory_kb() - before <= 10000);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- goroutines come and go while their memory does ---- */
@@ -423,8 +416,7 @@ churn(int argc, char **argv)
 	}
 	SET(stop, 1);
 	rt_wg_wait(&helpers);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- signals on threads whose last goroutine is gone ---- */
@@ -506,8 +498,7 @@ exhaust(int argc, char **argv)
 		CHECK(rt_go_attr(RT_ATTR(.stack = size >> i), live_a_little, 1, &done) == 0);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -515,8 +506,7 @@ many(int argc, char **argv)
 {
 	start_parked(arg(argc, argv, 0, 100000), 0);
 	end_parked();
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- how deep ---- */
@@ -587,8 +577,7 @@ usage(int argc, char **argv)
 	CHECK((r = use_of(rows, n, only_zeros)) && r->used >= 100 << 10 && r->used < 112 << 10);
 	CHECK((r = use_of(rows, n, shallow)) && r->used < 8 << 10 && r->ended == 40);
 	CHECK(rt_stack_usage(rows, 1) == 5 && rows[0].fn == deeper);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

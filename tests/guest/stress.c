@@ -32,8 +32,7 @@ locals(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		rt_go(look_after, i, rounds, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- a tree in which each parent waits for its children ---- */
@@ -66,8 +65,7 @@ tree(int argc, char **argv)
 	rt_go(grow, depth, &wg);
 	rt_wg_wait(&wg);
 	CHECK(GET(leaves) == 1 << depth);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- pairs that hand the turn back and forth ---- */
@@ -106,8 +104,7 @@ ping_pong(int argc, char **argv)
 	rt_wg_wait(&done);
 	for (int i = 0; i < n; i++)
 		CHECK(pairs[i].count == 2 * rounds);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- bursts with pauses in which everything falls asleep ---- */
@@ -132,8 +129,7 @@ bursts(int argc, char **argv)
 			rt_go(nothing, &wg);
 		rt_wg_wait(&wg);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- many wait for one ---- */
@@ -163,8 +159,7 @@ gates(int argc, char **argv)
 		rt_wg_done(&gate);
 		rt_wg_wait(&done);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- spawning faster than anybody can run: queues overflow ---- */
@@ -179,8 +174,7 @@ flood(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		rt_go(nothing, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- memory from libc, on all threads at once ---- */
@@ -216,8 +210,7 @@ memory(int argc, char **argv)
 	for (int i = 0; i < 100; i++)
 		rt_go(churn, i, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

@@ -35,8 +35,7 @@ clock_and_sums(int argc, char **argv)
 	CHECK(rt_after(-RT_HOUR) < t && rt_after(INT64_MIN) < 0);
 	CHECK(rt_after(INT64_MAX) == INT64_MAX);
 	CHECK(rt_after(INT64_MAX - 1) == INT64_MAX);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- sleep ---- */
@@ -66,8 +65,7 @@ sleeps(int argc, char **argv)
 		rt_go(sleep_and_tell, (rt_duration)random_below(50 * MS), &wg);
 	rt_wg_wait(&wg);
 	CHECK(rt_now() - t < 10 * RT_SECOND);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Main alone: no other thread is made. */
@@ -81,8 +79,7 @@ sleep_alone(int argc, char **argv)
 		rt_sleep(100 * RT_MICROSECOND);
 	CHECK(rt_now() - t >= 2 * RT_MILLISECOND);
 	CHECK(access("/proc/self/task", F_OK) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void
@@ -143,8 +140,7 @@ after_func(int argc, char **argv)
 	while (GET(ran) < 11)
 		rt_sleep(RT_MILLISECOND);
 	SET(stop, 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* A stopped one never runs; stop and reset say what they found. */
@@ -168,8 +164,7 @@ stop_func(int argc, char **argv)
 		else
 			YIELD_UNTIL(GET(ran) > before);
 	}
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- timers that are waited for ---- */
@@ -200,8 +195,7 @@ one_shot(int argc, char **argv)
 	CHECK(rt_now() - from >= 3 * RT_MILLISECOND);
 	CHECK(!rt_timer_reset(&t, INT64_MAX));
 	CHECK(rt_timer_stop(&t));
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static int
@@ -226,8 +220,7 @@ ticks(int argc, char **argv)
 	CHECK(rt_timer_every(&t, d / 2));
 	CHECK(rt_timer_wait(&t));
 	CHECK(rt_timer_stop(&t));
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void
@@ -265,8 +258,7 @@ many_wait(int argc, char **argv)
 	rt_wg_wait(&wg);
 	CHECK(count == 40);
 	rt_timer_stop(&t);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- options ---- */
@@ -289,8 +281,7 @@ options(int argc, char **argv)
 	CHECK(rt_timer_reset(&t, RT_MILLISECOND));
 	CHECK(rt_timer_wait(&t, .deadline = rt_after(RT_HOUR)));
 	CHECK(rt_now() - from < RT_HOUR);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- very many ---- */
@@ -318,8 +309,7 @@ million(int argc, char **argv)
 		rt_sleep(RT_MILLISECOND);
 	rt_sleep(RT_MILLISECOND);
 	CHECK(GET(ran) == left);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- storms ---- */
@@ -373,8 +363,7 @@ storm(int argc, char **argv)
 	rt_sleep(RT_MILLISECOND);
 	CHECK(GET(ran) == before);
 	YIELD_UNTIL(rt_num_goroutine() == 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* Timers in frames that are left at once. */
@@ -404,8 +393,7 @@ frames(int argc, char **argv)
 	for (int i = 0; i < 20; i++)
 		rt_go(short_lived, number(argc, argv, 500), &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- the number of Ps changes, the world stops ---- */
@@ -424,8 +412,7 @@ procs_change(int argc, char **argv)
 		rt_sleep(2 * RT_MILLISECOND);
 	}
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- foreign threads ---- */
@@ -461,8 +448,7 @@ from_threads(int argc, char **argv)
 	while (GET(ran) < 8)
 		rt_sleep(RT_MILLISECOND);
 	SET(stop, 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- fork ---- */
@@ -497,8 +483,7 @@ forks(int argc, char **argv)
 	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	CHECK(GET(ran) == 1);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- libc's sleeps ---- */
@@ -536,8 +521,7 @@ signal_ends_sleep(int argc, char **argv)
 	CHECK(sleep(50) >= 30 && GET(ran) == 2);
 	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
 	CHECK(rt_sleep(30 * RT_MILLISECOND) && GET(ran) == 3);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static void
@@ -586,8 +570,7 @@ libc_sleeps(int argc, char **argv)
 	fclose(f);
 	CHECK(threads > 0 && threads <= 20);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- how late ---- */
@@ -619,8 +602,7 @@ lateness(int argc, char **argv)
 			late[j - 1] = x;
 		}
 	printf("%ld %ld %ld\n", late[N / 2], late[N - N / 100 - 1], late[N - 1]);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {

@@ -32,6 +32,5 @@ main(void)
 		rt_go(fill, c, &wg);
 	fill(9, &wg);
 	rt_wg_wait(&wg);
-	puts("ok");
-	return 0;
+	return ok();
 }

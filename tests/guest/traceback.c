@@ -134,8 +134,7 @@ run_minutes(int argc, char **argv)
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 /* ---- signals ---- */
@@ -230,10 +229,9 @@ thread_main(void *arg)
 static int
 run_thread(int argc, char **argv)
 {
-	pthread_t t;
 
 	(void)argc, (void)argv;
-	CHECK(pthread_create(&t, NULL, thread_main, NULL) == 0);
+	pthread_t t = foreign_thread(thread_main, NULL);
 	CHECK(pthread_join(t, NULL) == 0);
 	return 0;
 }

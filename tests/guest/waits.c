@@ -6,19 +6,6 @@
 
 #include "guest.h"
 
-static int
-ok(void)
-{
-	puts("ok");
-	return 0;
-}
-
-static rt_time
-soon(unsigned *seed)
-{
-	return rt_now() + rand_r(seed) % 100 * 1000 - 5000;
-}
-
 /* ---- condition variables ---- */
 
 static struct {
@@ -190,9 +177,8 @@ cond_stress(int argc, char **argv)
 {
 	int n = number(argc, argv, 3000);
 	rt_wg wg = RT_WG_INIT;
-	pthread_t t;
 
-	CHECK(pthread_create(&t, NULL, get_in_thread, &n) == 0);
+	pthread_t t = foreign_thread(get_in_thread, &n);
 	for (unsigned i = 0; i < 4; i++)
 		rt_wg_go(&wg, put, n, i);
 	for (unsigned i = 0; i < 3; i++)
@@ -552,9 +538,8 @@ pool(int argc, char **argv)
 {
 	int n = number(argc, argv, 20000);
 	rt_wg wg = RT_WG_INIT;
-	pthread_t t;
 
-	CHECK(pthread_create(&t, NULL, use_ints_in_thread, &n) == 0);
+	pthread_t t = foreign_thread(use_ints_in_thread, &n);
 	for (int i = 0; i < 10; i++)
 		rt_wg_go(&wg, use_ints, n);
 	for (int i = 0; i < 20; i++)

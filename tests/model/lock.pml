@@ -2,9 +2,10 @@
 /*
  * lock.pml: the runtime's lock and note (runtime/sync) neither lose a wake-up nor let two in.
  *
- * The lock is 0 free, 1 held, 2 held and perhaps waited for. futex_wait is one step that compares
- * and goes to sleep, as the kernel guarantees; it may also return for no reason. All accesses are
- * read-modify-writes of one word, so there is no order of memory to model.
+ * The lock is 0 free, 1 held, 2 held and perhaps waited for; the note 0, 1 fired, 2 awaited.
+ * futex_wait is one step that compares and goes to sleep, as the kernel guarantees; it may also
+ * return for no reason. All accesses are read-modify-writes of one word, or loads of it, so there
+ * is no order of memory to model.
  *
  * Properties: at most one thread inside; at the end, everybody has been inside ROUNDS times, and
  * the sleeper of each note has seen what was written before its wake-up. Mutations: see run.sh.
@@ -102,17 +103,22 @@ bool sleeps[2];
 inline note_sleep(n)
 {
 	do
-	:: fired[n] != 0 -> break
-	:: fired[n] == 0 ->
+	:: fired[n] == 1 -> break
+	:: fired[n] != 1 ->
+#ifdef ANNOUNCE_IN_TWO
+		fired[n] = 2;
+#else
+		d_step { fired[n] = (fired[n] == 0 -> 2 : fired[n]) };
+#endif
 #ifdef SLEEP_UNCHECKED
 		d_step { sleeps[n] = true };
 		!sleeps[n]
 #else
 		if
-		:: d_step { fired[n] == 0 -> sleeps[n] = true };
+		:: d_step { fired[n] == 2 -> sleeps[n] = true };
 			!sleeps[n]
-		:: fired[n] != 0
-		:: true
+		:: fired[n] != 2
+		:: true /* a signal; or it spins */
 		fi
 #endif
 	od
@@ -120,13 +126,16 @@ inline note_sleep(n)
 
 inline note_wakeup(n)
 {
-	d_step { assert(fired[n] == 0); fired[n] = 1 };
-	sleeps[n] = false
+	d_step { assert(fired[n] != 1); displaced = fired[n]; fired[n] = 1 };
+	if
+	:: displaced == 2 -> sleeps[n] = false
+	:: else
+	fi
 }
 
 proctype N(byte me)
 {
-	byte n = ROUNDS;
+	byte n = ROUNDS, displaced;
 
 	do
 	:: n > 0 ->

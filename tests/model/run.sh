@@ -157,6 +157,7 @@ lock)
 	bad -DUNLOCK_IN_TWO # unlock loads, then stores
 	bad -DNO_WAKE
 	bad -DNOTE -DSLEEP_UNCHECKED # the kernel does not compare
+	bad -DNOTE -DANNOUNCE_IN_TWO # the word may have become 1 before it becomes 2
 	bad -DNOTE -DCLEAR_LATE      # clears a note that may have fired again
 	;;
 mutex)

@@ -39,7 +39,7 @@ setup(void)
 	rt__central_init();
 	rt__heap_reserve(MAX_CHUNKS);
 	for (int i = 0; i < CACHES; i++)
-		caches[i] = rt__cache_new();
+		caches[i] = rt__cache_new(false);
 }
 
 static uint64_t
@@ -79,7 +79,7 @@ give(struct rt__cache *c, void *p)
 	}
 	if (rt__bin_full(&c->bins[sp->class]))
 		rt__cache_spill(c, sp->class);
-	rt__bin_push(&c->bins[sp->class], p, state);
+	rt__bin_push(c, sp, p, state);
 }
 
 /* ---- size classes ---- */
@@ -284,6 +284,43 @@ wander(void *arg)
 		}
 	}
 	return NULL;
+}
+
+static uint8_t
+state_of(const void *p)
+{
+	const struct rt__span *sp = rt__unit_of(p);
+
+	return sp->state[((uintptr_t)p % RT_UNIT) / rt__class_size[sp->class]];
+}
+
+/* Blocks that others have freed come back to the cache whose spans they are of, and nobody else
+ * hands them out, however they wander. */
+Test(heap, blocks_go_back_to_their_owner)
+{
+	uint64_t seed = 1;
+	void *p[1000];
+	bool zero;
+
+	setup();
+	for (int i = 0; i < 1000; i++)
+		p[i] = take(caches[0], 64, &zero);
+	for (int i = 0; i < 100000; i++) {
+		int k = (int)(draw(&seed) % 1000), by = (int)(draw(&seed) % CACHES);
+
+		give(caches[by], p[k]);
+		p[k] = take(caches[by], 64, &zero);
+		cr_assert_eq(rt__unit_of(p[k])->owner, caches[by]);
+	}
+	for (int i = 0; i < 1000; i++)
+		give(caches[1], p[i]);
+	for (int i = 0; i < CACHES; i++)
+		rt__cache_flush(caches[i]);
+	rt__central_trim(true);
+	rt__mem_check();
+	for (int i = 0; i < 1000; i++)
+		if (rt__unit_of(p[i])->magic)
+			cr_assert_eq(state_of(p[i]), RT_BLOCK_FREE);
 }
 
 Test(heap, blocks_wander_between_threads)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ps.h"
+#include "waits.h"
 
 static const char *
 base_name(const char *path)
@@ -104,7 +105,7 @@ print_head(FILE *out, const struct ri_ps *ps)
 /* ---- the table ---- */
 
 struct cells {
-	char *id, *state, *waits, *where, *creator;
+	char *id, *state, *waits, *where, *creator, *object;
 };
 
 /* "12s", "3m", "2h", "5d", as far as is of interest. */
@@ -135,6 +136,7 @@ make_cells(const struct ri_ps *ps, const struct ri_goroutine *g)
 		.state = ri_goroutine_state(&ps->runtime, g, true),
 		.waits = duration(&ps->runtime, g),
 		.where = frame != NULL ? short_place(ps, frame->pc) : ri_strdup("?"),
+		.object = ri_wait_text(&ps->runtime, g),
 	};
 
 	if (g->parent_id != 0) {
@@ -161,7 +163,7 @@ print_table(FILE *out, const struct ri_ps *ps)
 {
 	size_t count = ps->runtime.ngoroutines;
 	struct cells *rows = ri_calloc(count, sizeof(struct cells));
-	int widths[4] = {4, 5, 3, 5};
+	int widths[5] = {4, 5, 3, 5, 10};
 
 	for (size_t i = 0; i < count; i++) {
 		rows[i] = make_cells(ps, &ps->runtime.goroutines[i]);
@@ -169,18 +171,22 @@ print_table(FILE *out, const struct ri_ps *ps)
 		widen(&widths[1], rows[i].state);
 		widen(&widths[2], rows[i].waits);
 		widen(&widths[3], rows[i].where);
+		widen(&widths[4], rows[i].creator);
 	}
-	fprintf(out, "%*s  %-*s  %*s  %-*s  %s\n", widths[0], "GOID", widths[1], "STATE", widths[2],
-		"FOR", widths[3], "WHERE", "CREATED BY");
+	fprintf(out, "%*s  %-*s  %*s  %-*s  %-*s  %s\n", widths[0], "GOID", widths[1], "STATE",
+		widths[2], "FOR", widths[3], "WHERE", widths[4], "CREATED BY", "WAITS FOR");
 	for (size_t i = 0; i < count; i++) {
-		fprintf(out, "%*s  %-*s  %*s  %-*s  %s\n", widths[0], rows[i].id, widths[1],
+		fprintf(out, "%*s  %-*s  %*s  %-*s  %-*s%s%s\n", widths[0], rows[i].id, widths[1],
 			rows[i].state, widths[2], rows[i].waits, widths[3], rows[i].where,
-			rows[i].creator);
+			rows[i].object != NULL ? widths[4] : 0, rows[i].creator,
+			rows[i].object != NULL ? "  " : "",
+			rows[i].object != NULL ? rows[i].object : "");
 		free(rows[i].id);
 		free(rows[i].state);
 		free(rows[i].waits);
 		free(rows[i].where);
 		free(rows[i].creator);
+		free(rows[i].object);
 	}
 	free(rows);
 }
@@ -248,6 +254,31 @@ print_frame(FILE *out, const struct ri_ps *ps, const struct ri_frame *frame)
 }
 
 static void
+print_wait(FILE *out, const struct ri_ps *ps, const struct ri_goroutine *g)
+{
+	const struct ri_wait *wait = &g->wait;
+	char *text = ri_wait_text(&ps->runtime, g);
+
+	if (text != NULL && wait->ncases == 0) {
+		fprintf(out, "waits for %s\n", text);
+	}
+	free(text);
+	if (wait->ncases != 0) {
+		fputs("waits for one of:\n", out);
+	}
+	for (size_t i = 0; i < wait->ncases; i++) {
+		text = ri_wait_case_text(&ps->runtime, g, i);
+		if (text != NULL) {
+			fprintf(out, "\t%s\n", text);
+		}
+		free(text);
+	}
+	if (wait->what == RT_ON_SELECT && wait->value[1] > wait->ncases) {
+		fprintf(out, "\t...%" PRIu64 " more...\n", wait->value[1] - wait->ncases);
+	}
+}
+
+static void
 print_traceback(FILE *out, const struct ri_ps *ps, const struct ri_goroutine *g)
 {
 	const struct ri_frame *frames = ps->traceback.frames + g->first_frame;
@@ -278,18 +309,39 @@ print_traceback(FILE *out, const struct ri_ps *ps, const struct ri_goroutine *g)
 		fprintf(out, " in goroutine %" PRIu64 "\n", g->parent_id);
 		print_place(out, ps, place, &view, g->creator_pc);
 	}
+	print_wait(out, ps, g);
+}
+
+/* ---- who waits for each other ---- */
+
+struct cycle_printer {
+	FILE *out;
+	const struct ri_ps *ps;
+};
+
+static void
+print_member(const struct ri_goroutine *member, bool first, void *arg)
+{
+	struct cycle_printer *p = arg;
+	char *text = ri_wait_text(&p->ps->runtime, member);
+
+	fprintf(p->out, "%sgoroutine %" PRIu64 " waits for %s\n", first ? "\ndeadlock:\n" : "",
+		member->id, text);
+	free(text);
 }
 
 void
 ri_ps_print_text(FILE *out, const struct ri_ps *ps)
 {
+	struct cycle_printer cycles = {out, ps};
+
 	print_head(out, ps);
 	if (!ps->options->traceback) {
 		print_table(out, ps);
-		return;
 	}
-	for (size_t i = 0; i < ps->runtime.ngoroutines; i++) {
+	for (size_t i = 0; ps->options->traceback && i < ps->runtime.ngoroutines; i++) {
 		fputs(i != 0 ? "\n" : "", out);
 		print_traceback(out, ps, &ps->runtime.goroutines[i]);
 	}
+	ri_wait_cycles(&ps->runtime, print_member, &cycles);
 }

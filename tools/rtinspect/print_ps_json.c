@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "ps.h"
+#include "waits.h"
 
 static json_t *
 text(const char *value)
@@ -68,6 +69,33 @@ put_frames(json_t *object, const struct ri_ps *ps, const struct ri_goroutine *g)
 	ri_json_put(object, "elided", ri_json_number(g->nelided));
 }
 
+/* What it waits for, or one of several. text_: freed here. */
+static json_t *
+json_wait(const struct ri_ps *ps, const struct ri_goroutine *g, char *text_)
+{
+	const struct ri_goroutine *holder = ri_wait_holder(&ps->runtime, g);
+	const struct ri_wait *wait = &g->wait;
+	json_t *object = json_object();
+	json_t *cases = json_array();
+
+	ri_json_put(object, "what", text(ri_wait_what(g)));
+	ri_json_put(object, "address",
+		    wait->object != 0 ? ri_json_address(wait->object) : json_null());
+	ri_json_put(object, "text", text(text_));
+	ri_json_put(object, "locked_by", holder != NULL ? ri_json_number(holder->id) : json_null());
+	for (size_t i = 0; i < wait->ncases; i++) {
+		char *one = ri_wait_case_text(&ps->runtime, g, i);
+
+		if (one != NULL) {
+			ri_json_append(cases, text(one));
+		}
+		free(one);
+	}
+	ri_json_put(object, "cases", cases);
+	free(text_);
+	return object;
+}
+
 static json_t *
 json_goroutine(const struct ri_ps *ps, const struct ri_goroutine *g)
 {
@@ -75,6 +103,7 @@ json_goroutine(const struct ri_ps *ps, const struct ri_goroutine *g)
 	const struct ri_m *m = ri_runtime_m(&ps->runtime, g->m);
 	struct ri_goroutine timeless = *g;
 	char *state;
+	char *waits_for = ri_wait_text(&ps->runtime, g);
 	uint32_t seconds;
 	json_t *object = json_object();
 
@@ -86,6 +115,8 @@ json_goroutine(const struct ri_ps *ps, const struct ri_goroutine *g)
 	ri_json_put(object, "waits_seconds",
 		    ri_goroutine_waits(&ps->runtime, g, &seconds) ? ri_json_number(seconds)
 								  : json_null());
+	ri_json_put(object, "waits_for",
+		    waits_for != NULL ? json_wait(ps, g, waits_for) : json_null());
 	ri_json_put(object, "locked", json_boolean(g->locked_m != 0));
 	ri_json_put(object, "m", m != NULL ? json_integer(m->id) : json_null());
 	ri_json_put(object, "where",
@@ -141,6 +172,18 @@ json_p(const struct ri_ps *ps, const struct ri_p *p)
 	return object;
 }
 
+static void
+append_member(const struct ri_goroutine *member, bool first, void *arg)
+{
+	json_t *cycles = arg;
+
+	if (first) {
+		ri_json_append(cycles, json_array());
+	}
+	ri_json_append(json_array_get(cycles, json_array_size(cycles) - 1),
+		       ri_json_number(member->id));
+}
+
 static json_t *
 json_death(const struct ri_death *death)
 {
@@ -161,6 +204,7 @@ ri_ps_print_json(FILE *out, const struct ri_ps *ps)
 	json_t *goroutines = json_array();
 	json_t *ms = json_array();
 	json_t *list = json_array();
+	json_t *cycles = json_array();
 
 	ri_json_put(root, "version", json_integer(1));
 	ri_json_put(root, "pid", json_integer(ps->program.pid));
@@ -184,6 +228,8 @@ ri_ps_print_json(FILE *out, const struct ri_ps *ps)
 		ri_json_append(goroutines, json_goroutine(ps, &runtime->goroutines[i]));
 	}
 	ri_json_put(root, "goroutines", goroutines);
+	ri_wait_cycles(runtime, append_member, cycles);
+	ri_json_put(root, "deadlocks", cycles);
 	json_dumpf(root, out, JSON_INDENT(2));
 	fputc('\n', out);
 	json_decref(root);

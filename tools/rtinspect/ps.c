@@ -103,8 +103,9 @@ set_now(struct ri_runtime *runtime)
 {
 	struct timespec now;
 
-	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && (uint64_t)now.tv_sec > runtime->now) {
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && (uint64_t)now.tv_sec >= runtime->now) {
 		runtime->now = (uint32_t)now.tv_sec;
+		runtime->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	}
 }
 

@@ -13,10 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "waits.h"
+
 #define TEXTS_MAX 256
 #define RECORD_MAX 65536
 #define MS_MAX 100000
 #define PS_MAX 65536
+#define SIZE_FIRST offsetof(struct rt__layout, g_link_arg) /* of version 1 as it began */
 
 /* ---- the layout ---- */
 
@@ -57,10 +60,11 @@ check_layout(const struct rt__layout *layout, struct ri_error *error)
 			       layout->version, RT_LAYOUT_VERSION);
 	}
 	if (layout->machine != EM_X86_64 || layout->pointer_size != 8 ||
-	    layout->size < sizeof(*layout) || layout->nsaved > RT_LAYOUT_SAVED ||
+	    layout->size < SIZE_FIRST || layout->nsaved > RT_LAYOUT_SAVED ||
 	    layout->saved_size > RECORD_MAX || !PLAUSIBLE(layout->g, sp) ||
-	    !plausible(&layout->g_wait_since, 1, layout->g.size) || !PLAUSIBLE(layout->m, id) ||
-	    !PLAUSIBLE(layout->p, id)) {
+	    !plausible(&layout->g_wait_since, 1, layout->g.size) ||
+	    (layout->g_link_arg.size != 0 && !plausible(&layout->g_link_arg, 1, layout->g.size)) ||
+	    !PLAUSIBLE(layout->m, id) || !PLAUSIBLE(layout->p, id)) {
 		return ri_fail(error,
 			       "has a layout descriptor that makes no sense: its memory is "
 			       "damaged");
@@ -84,6 +88,10 @@ read_layout(struct ri_runtime *runtime, struct ri_program *program, struct ri_er
 			       "has no memory where its layout descriptor should be, at "
 			       "%#" PRIx64,
 			       program->base + address);
+	}
+	if (runtime->layout.size >= SIZE_FIRST && runtime->layout.size < sizeof(runtime->layout)) {
+		memset((char *)&runtime->layout + runtime->layout.size, 0,
+		       sizeof(runtime->layout) - runtime->layout.size);
 	}
 	return check_layout(&runtime->layout, error);
 }
@@ -138,6 +146,8 @@ parse_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address
 		.address = address,
 		.id = field(record, layout->g.id),
 		.parent_id = field(record, layout->g.parent_id),
+		.tp = field(record, layout->g.tp),
+		.link_arg = field(record, layout->g_link_arg),
 		.stack_lo = field(record, layout->g.stack_lo),
 		.stack_hi = field(record, layout->g.stack_hi),
 		.start_pc = field(record, layout->g.start_pc),
@@ -315,7 +325,9 @@ ri_runtime_read(struct ri_runtime *runtime, struct ri_program *program, struct r
 	read_ms(runtime, program);
 	read_ps(runtime, program);
 	ri_program_read(program, runtime->layout.clock, &runtime->now, sizeof(runtime->now));
+	runtime->now_ns = (int64_t)runtime->now * 1000000000;
 	read_goroutines(runtime, program);
+	ri_waits_read(runtime, program);
 	return 0;
 }
 
@@ -325,6 +337,7 @@ ri_runtime_free(struct ri_runtime *runtime)
 	free_texts(&runtime->g_status);
 	free_texts(&runtime->wait_reason);
 	free_texts(&runtime->p_status);
+	ri_waits_free(runtime);
 	free(runtime->goroutines);
 	free(runtime->ms);
 	free(runtime->ps);

@@ -18,8 +18,19 @@ struct ri_texts {
 	size_t count;
 };
 
+/* What a goroutine waits for, or a case of its select: see waits.h, and enum rt__wait_what. */
+#define RI_CASES_MAX 16
+struct ri_wait {
+	uint32_t what;
+	bool sends, receives; /* of cases */
+	uint64_t object, value[RT_WAIT_VALUES], own;
+	uint64_t deadline, ctx; /* options that end the wait as well; 0: none */
+	struct ri_wait *cases;  /* the first ones */
+	size_t ncases;
+};
+
 struct ri_goroutine {
-	uint64_t address, id, parent_id;
+	uint64_t address, id, parent_id, tp, link_arg;
 	uint64_t stack_lo, stack_hi, start_pc, creator_pc;
 	uint64_t m, locked_m;
 	uint32_t status, wait_reason;
@@ -29,6 +40,13 @@ struct ri_goroutine {
 	bool never_ran;                /* start_pc is where it will start */
 	uint64_t sp, pc, syscall_sp, syscall_pc, syscall_bp;
 	size_t first_frame, nframes, nelided; /* see traceback.h */
+	struct ri_wait wait;
+};
+
+/* By the low half of its thread pointer, which is what mutexes remember. */
+struct ri_owner {
+	uint32_t half;
+	const struct ri_goroutine *g;
 };
 
 struct ri_m {
@@ -53,9 +71,11 @@ struct ri_runtime {
 	size_t nms;
 	struct ri_p *ps; /* not the dead ones */
 	size_t nps;
-	int32_t nrunq;          /* of the global run queue */
-	uint32_t now;           /* seconds, as wait_since; as far as known */
-	struct ri_error damage; /* the lists are incomplete: why */
+	int32_t nrunq;           /* of the global run queue */
+	uint32_t now;            /* seconds, as wait_since; as far as known */
+	int64_t now_ns;          /* the same, in nanoseconds */
+	struct ri_owner *owners; /* of all goroutines, sorted; see waits.h */
+	struct ri_error damage;  /* the lists are incomplete: why */
 };
 
 /* Reads all of it. Fails if there is no layout, or one that this rtinspect does not know. */

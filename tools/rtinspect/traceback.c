@@ -3,9 +3,10 @@
  * traceback.c: the frames of goroutines and their names; see traceback.h.
  *
  * A goroutine on a thread has that thread's registers, if they are on its stack. If they are not,
- * the thread runs a signal handler on another stack, which we unwind until we are on the
- * goroutine's, or it is in the scheduler, about to run the goroutine or just done with it: then
- * the saved context is right, as it is for all others.
+ * the thread runs a signal handler on another stack, or something for the goroutine on its own
+ * (rt__on_stack), which we unwind until we are on the goroutine's; or it is in the scheduler, about
+ * to run the goroutine or just done with it: then the saved context is right, as it is for all
+ * others.
  */
 #include "traceback.h"
 
@@ -16,7 +17,7 @@
 #include "unwind.h"
 
 #define STEPS_MAX 1000000
-#define SIGNAL_STEPS_MAX 64
+#define OTHER_STEPS_MAX 64
 #define STACK_SIZE_MAX ((uint64_t)1 << 40)
 
 /* ---- where to start ---- */
@@ -42,7 +43,7 @@ start_on_thread(struct ri_goroutine *g, const struct ri_runtime *runtime,
 		return false;
 	}
 	registers = m->thread->registers;
-	for (int i = 0; i < SIGNAL_STEPS_MAX; i++) {
+	for (int i = 0; i < OTHER_STEPS_MAX; i++) {
 		enum ri_step step;
 
 		if (on_stack(g, &registers)) {
@@ -50,8 +51,8 @@ start_on_thread(struct ri_goroutine *g, const struct ri_runtime *runtime,
 			g->is_call = is_call;
 			return true;
 		}
-		step = ri_unwind(unwinder, &registers, &is_call, UINT64_MAX);
-		if (step != RI_EXACT) {
+		step = ri_unwind(unwinder, &registers, &is_call, RI_ANY_STACK);
+		if (step != RI_EXACT && step != RI_GUESS) {
 			break;
 		}
 	}

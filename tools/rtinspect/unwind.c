@@ -415,8 +415,8 @@ ri_unwind(struct ri_unwinder *u, struct ri_registers *registers, bool *is_call, 
 			: RI_LOST;
 	}
 	step = step_by_table(u, row, registers, is_call);
-	/* A caller's frame lies above; only a signal may have come on another stack. */
-	if (step == RI_EXACT && registers->value[RI_RSP] <= sp && *is_call) {
+	/* A caller's frame lies above, unless it is on another stack. */
+	if (step == RI_EXACT && registers->value[RI_RSP] <= sp && *is_call && top != RI_ANY_STACK) {
 		return RI_LOST;
 	}
 	return step;

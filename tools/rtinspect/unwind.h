@@ -18,7 +18,9 @@ void ri_unwinder_free(struct ri_unwinder *unwinder);
 
 /* Makes *registers those of the caller. *is_call says whether pc is a return address (what is
  * looked up is the byte before it) or where something was interrupted; it is updated. No memory
- * above `top` is taken for the stack. */
+ * above `top` is taken for the stack; RI_ANY_STACK: which stack it is, is not known, and the caller
+ * may be on another one. */
+#define RI_ANY_STACK UINT64_MAX
 enum ri_step ri_unwind(struct ri_unwinder *unwinder, struct ri_registers *registers, bool *is_call,
 		       uint64_t top);
 

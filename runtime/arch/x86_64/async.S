@@ -17,9 +17,8 @@
  *	rbp - 112  the other registers
  *	sp         the XSAVE area, 64-aligned
  */
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
-
-	.section .note.GNU-stack,"",@progbits
 
 	.section .text.rt__async_enter,"ax",@progbits
 	.globl	rt__async_enter

@@ -4,18 +4,12 @@
  * int *ctid): clone(2) with a stack for the child, which calls fn(arg) there and exits with what it
  * returns. Returns the child's id or -errno.
  */
+#include "arch/x86_64/macros.S"
+
 #define SYS_clone 56
 #define SYS_exit 60
 
-	.section .note.GNU-stack,"",@progbits
-
-	.section .text.rt__clone,"ax",@progbits
-	.globl	rt__clone
-	.hidden	rt__clone
-	.type	rt__clone, @function
-	.balign	16
-rt__clone:
-	.cfi_startproc
+	func rt__clone, .hidden
 	andq	$-16, %rsi
 	subq	$16, %rsi
 	movq	%rdi, (%rsi)			/* both in the child's memory: no register is */
@@ -39,5 +33,4 @@ rt__clone:
 	movl	$SYS_exit, %eax
 	syscall
 	ud2
-	.cfi_endproc
-	.size	rt__clone, . - rt__clone
+	endfunc rt__clone

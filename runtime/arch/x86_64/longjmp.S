@@ -5,22 +5,10 @@
  * signal handler says so (rt__left_handler), when it is back on the frame that it jumps to; the M
  * noted that it was in one. musl's sigsetjmp and siglongjmp call these.
  */
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
-	.section .note.GNU-stack,"",@progbits
-
-	.section .text.setjmp,"ax",@progbits
-	.globl	setjmp
-	.globl	_setjmp
-	.globl	__setjmp
-	.type	setjmp, @function
-	.type	_setjmp, @function
-	.type	__setjmp, @function
-	.balign	16
-setjmp:
-_setjmp:
-__setjmp:
-	.cfi_startproc
+	func setjmp
 	movq	%rbx, 0(%rdi)
 	movq	%rbp, 8(%rdi)
 	movq	%r12, 16(%rdi)
@@ -35,20 +23,11 @@ __setjmp:
 	movq	%rdx, RT_JMP_UNWIND(%rdi)
 	xorl	%eax, %eax
 	ret
-	.cfi_endproc
-	.size	setjmp, . - setjmp
-	.size	_setjmp, . - _setjmp
-	.size	__setjmp, . - __setjmp
+	endfunc setjmp
+	alias _setjmp, setjmp
+	alias __setjmp, setjmp
 
-	.section .text.longjmp,"ax",@progbits
-	.globl	longjmp
-	.globl	_longjmp
-	.type	longjmp, @function
-	.type	_longjmp, @function
-	.balign	16
-longjmp:
-_longjmp:
-	.cfi_startproc
+	func longjmp
 	movq	%fs:RT_TP_UNWIND, %rax
 	cmpq	%rax, RT_JMP_UNWIND(%rdi)
 	jne	.Lover
@@ -94,6 +73,5 @@ _longjmp:
 	popq	%rdi
 	.cfi_adjust_cfa_offset -8
 	jmp	.Ljump
-	.cfi_endproc
-	.size	longjmp, . - longjmp
-	.size	_longjmp, . - _longjmp
+	endfunc longjmp
+	alias _longjmp, longjmp

@@ -21,24 +21,15 @@
  * g0 touches no thread-local. One write for each switch, none when a goroutine resumes where it
  * was; it costs about 12 ns, four times the rest.
  */
+#include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
 #define SYS_arch_prctl 158
 #define ARCH_SET_FS 0x1002
 
-	.section .note.GNU-stack,"",@progbits
-
-/* The integer arguments of a call: into struct rt__go_regs at rsp; and, all but the last, out of
- * the callee-saved registers that prepare.c has put them into. */
-	.macro save_words
-	movq	%rdi, RT_GO_INT+0(%rsp)
-	movq	%rsi, RT_GO_INT+8(%rsp)
-	movq	%rdx, RT_GO_INT+16(%rsp)
-	movq	%rcx, RT_GO_INT+24(%rsp)
-	movq	%r8, RT_GO_INT+32(%rsp)
-	movq	%r9, RT_GO_INT+40(%rsp)
-	.endm
-	.macro load_words
+/* All but the last of the integer arguments, out of the callee-saved registers that prepare.c has
+ * put them into. */
+	.macro take_words
 	movq	%r15, %rdi
 	movq	%r14, %rsi
 	movq	%r13, %rdx
@@ -47,32 +38,13 @@
 	.endm
 
 /* void rt__mcall(void (*fn)(struct rt__g *)): on a goroutine; fn runs on g0 and does not return. */
-	.section .text.rt__mcall,"ax",@progbits
-	.globl	rt__mcall
-	.hidden	rt__mcall
-	.type	rt__mcall, @function
-	.balign	16
-rt__mcall:
-	.cfi_startproc
+	func rt__mcall, .hidden
 	movq	%gs:RT_M_CURG, %rax
 	movq	%rdi, %rsi			/* fn */
 	popq	%rdx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rdx
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
+	push_callee_saved
 	movq	%rsp, RT_G_SP(%rax)
 	movq	%rdx, RT_G_PC(%rax)
 	stmxcsr	RT_G_FPCTL(%rax)
@@ -83,17 +55,10 @@ rt__mcall:
 	xorl	%ebp, %ebp
 	call	*%rsi
 	ud2
-	.cfi_endproc
-	.size	rt__mcall, . - rt__mcall
+	endfunc rt__mcall
 
 /* void rt__mleave(void (*fn)(struct rt__g *)): the same when the goroutine ends: nothing saved. */
-	.section .text.rt__mleave,"ax",@progbits
-	.globl	rt__mleave
-	.hidden	rt__mleave
-	.type	rt__mleave, @function
-	.balign	16
-rt__mleave:
-	.cfi_startproc
+	func rt__mleave, .hidden
 	.cfi_undefined %rip
 	movq	%rdi, %rsi
 	movq	%gs:RT_M_CURG, %rdi
@@ -101,17 +66,10 @@ rt__mleave:
 	xorl	%ebp, %ebp
 	call	*%rsi
 	ud2
-	.cfi_endproc
-	.size	rt__mleave, . - rt__mleave
+	endfunc rt__mleave
 
 /* void rt__gogo(struct rt__g *gp): on g0. */
-	.section .text.rt__gogo,"ax",@progbits
-	.globl	rt__gogo
-	.hidden	rt__gogo
-	.type	rt__gogo, @function
-	.balign	16
-rt__gogo:
-	.cfi_startproc
+	func rt__gogo, .hidden
 	.cfi_undefined %rip
 	movq	RT_G_TP(%rdi), %rax
 	cmpq	%rax, %gs:RT_M_TP_NOW
@@ -127,32 +85,8 @@ rt__gogo:
 	movq	RT_G_PC(%rdi), %rdx
 	movq	RT_G_SP(%rdi), %rsp
 	.cfi_remember_state			/* from here on, the caller is where gp goes on */
-	.cfi_def_cfa %rsp, 48
 	.cfi_register %rip, %rdx
-	.cfi_rel_offset %r15, 0
-	.cfi_rel_offset %r14, 8
-	.cfi_rel_offset %r13, 16
-	.cfi_rel_offset %r12, 24
-	.cfi_rel_offset %rbx, 32
-	.cfi_rel_offset %rbp, 40
-	popq	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r15
-	popq	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r14
-	popq	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r13
-	popq	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r12
-	popq	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %rbx
-	popq	%rbp
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %rbp
+	pop_callee_saved 48
 	jmp	*%rdx
 	.cfi_restore_state
 
@@ -164,20 +98,11 @@ rt__gogo:
 	syscall
 	movq	%rbx, %rdi
 	jmp	.Ltp_done
-	.cfi_endproc
-	.size	rt__gogo, . - rt__gogo
+	endfunc rt__gogo
 
 /* void rt__on_stack(void (*fn)(void *), void *arg, uintptr_t sp): calls fn(arg) on that stack. */
-	.section .text.rt__on_stack,"ax",@progbits
-	.globl	rt__on_stack
-	.hidden	rt__on_stack
-	.type	rt__on_stack, @function
-	.balign	16
-rt__on_stack:
-	.cfi_startproc
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
+	func rt__on_stack, .hidden
+	push_saved %rbp
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp
 	movq	%rdi, %rax
@@ -193,8 +118,7 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	.cfi_def_cfa %rsp, 8
 	.cfi_restore %rbp
 	ret
-	.cfi_endproc
-	.size	rt__on_stack, . - rt__on_stack
+	endfunc rt__on_stack
 
 /*
  * rt__go: what the macro rt_go calls in the place of the user's function, with the function itself
@@ -208,36 +132,23 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
  *	void rt__scope_newproc(struct rt__go_regs *)
  */
 	.macro go_entry name, newproc
-	.section .text.\name,"ax",@progbits
-	.globl	\name
-	.type	\name, @function
-	.balign	16
-\name:
-	.cfi_startproc
+	func \name
 	leaq	8(%rsp), %r11			/* first stack argument */
 	subq	$RT_GO_SIZE+8, %rsp		/* +8: aligned at the call */
 	.cfi_adjust_cfa_offset RT_GO_SIZE+8
 	movq	%r10, RT_GO_FN(%rsp)
 	movq	%rax, RT_GO_RAX(%rsp)
-	save_words
+	save_words RT_GO_INT, %rsp
 	movq	-8(%r11), %rax
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%r11, RT_GO_STACK(%rsp)
-	movaps	%xmm0, RT_GO_XMM+0(%rsp)
-	movaps	%xmm1, RT_GO_XMM+16(%rsp)
-	movaps	%xmm2, RT_GO_XMM+32(%rsp)
-	movaps	%xmm3, RT_GO_XMM+48(%rsp)
-	movaps	%xmm4, RT_GO_XMM+64(%rsp)
-	movaps	%xmm5, RT_GO_XMM+80(%rsp)
-	movaps	%xmm6, RT_GO_XMM+96(%rsp)
-	movaps	%xmm7, RT_GO_XMM+112(%rsp)
+	save_vectors RT_GO_XMM, %rsp
 	movq	%rsp, %rdi
 	call	\newproc
 	addq	$RT_GO_SIZE+8, %rsp
 	.cfi_adjust_cfa_offset -(RT_GO_SIZE+8)
 	ret
-	.cfi_endproc
-	.size	\name, . - \name
+	endfunc \name
 	.endm
 	go_entry rt__go, rt__newproc
 	go_entry rt__wg_go, rt__newproc_wg
@@ -251,25 +162,19 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
  * rt__wg_call in r10: rt__newproc_wg, rt__newproc_wg_words.
  */
 	.macro go_words_entry name, newproc
-	.section .text.\name,"ax",@progbits
-	.globl	\name
-	.type	\name, @function
-	.balign	16
-\name:
-	.cfi_startproc
+	func \name
 	movq	(%rsp), %rax			/* the call of rt_go */
 	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
 	.cfi_adjust_cfa_offset RT_GO_XMM+8
 	movq	%r10, RT_GO_FN(%rsp)
-	save_words
+	save_words RT_GO_INT, %rsp
 	movq	%rax, RT_GO_PC(%rsp)
 	movq	%rsp, %rdi
 	call	\newproc
 	addq	$RT_GO_XMM+8, %rsp
 	.cfi_adjust_cfa_offset -(RT_GO_XMM+8)
 	ret
-	.cfi_endproc
-	.size	\name, . - \name
+	endfunc \name
 	.endm
 	go_words_entry rt__go_words, rt__newproc_words
 	go_words_entry rt__wg_go_words, rt__newproc_wg_words
@@ -280,24 +185,17 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
  *	r15 rdi  r14 rsi  r13 rdx  r12 rcx  rbx r8  rbp 0
  *	sp + 0 fn   sp + 8 r9   sp + 16 the top
  */
-	.section .text.rt__gostart,"ax",@progbits
-	.globl	rt__gostart
-	.hidden	rt__gostart
-	.type	rt__gostart, @function
-	.balign	16
-rt__gostart:
-	.cfi_startproc
+	func rt__gostart, .hidden
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
-	load_words
+	take_words
 	popq	%r11
 	popq	%r9
 	xorl	%eax, %eax
 	call	*%r11
 	call	rt__goend
 	ud2
-	.cfi_endproc
-	.size	rt__gostart, . - rt__gostart
+	endfunc rt__gostart
 
 /*
  * rt__gostart_any: where a goroutine of any other call starts. prepare.c has put the
@@ -307,43 +205,23 @@ rt__gostart:
  *	sp + 0 fn   sp + 8 rax   sp + 16 r9   sp + 24 unused   sp + 32 xmm0-7   sp + 160 arguments
  * It is the goroutine's outermost frame: rbp is 0 and the CFI says that nobody called it.
  */
-	.section .text.rt__gostart_any,"ax",@progbits
-	.globl	rt__gostart_any
-	.hidden	rt__gostart_any
-	.type	rt__gostart_any, @function
-	.balign	16
-rt__gostart_any:
-	.cfi_startproc
+	func rt__gostart_any, .hidden
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
-	load_words
+	take_words
 	movq	0(%rsp), %r11
 	movq	8(%rsp), %rax
 	movq	16(%rsp), %r9
-	movaps	32(%rsp), %xmm0
-	movaps	48(%rsp), %xmm1
-	movaps	64(%rsp), %xmm2
-	movaps	80(%rsp), %xmm3
-	movaps	96(%rsp), %xmm4
-	movaps	112(%rsp), %xmm5
-	movaps	128(%rsp), %xmm6
-	movaps	144(%rsp), %xmm7
+	load_vectors 32, %rsp
 	addq	$160, %rsp
 	call	*%r11
 	call	rt__goend
 	ud2
-	.cfi_endproc
-	.size	rt__gostart_any, . - rt__gostart_any
+	endfunc rt__gostart_any
 
 /* void rt__context_here(struct rt__context *c): context.h; registers by DWARF number. What a call
  * may change is 0. */
-	.section .text.rt__context_here,"ax",@progbits
-	.globl	rt__context_here
-	.hidden	rt__context_here
-	.type	rt__context_here, @function
-	.balign	16
-rt__context_here:
-	.cfi_startproc
+	func rt__context_here, .hidden
 	xorl	%eax, %eax
 	movq	(%rsp), %rcx
 	leaq	8(%rsp), %rdx
@@ -365,5 +243,4 @@ rt__context_here:
 	movq	%r15, 15*8(%rdi)
 	movq	%rcx, 16*8(%rdi)
 	ret
-	.cfi_endproc
-	.size	rt__context_here, . - rt__context_here
+	endfunc rt__context_here

@@ -4,19 +4,13 @@
  * signal interrupts it no more than if it had never come (async.h: rt__wait_on): the number stays
  * on the stack, and all else that the call needs in registers, which the kernel leaves alone.
  */
-	.section .note.GNU-stack,"",@progbits
+#include "arch/x86_64/macros.S"
 
-	.section .text.rt__syscall_waiting,"ax",@progbits
-	.globl	rt__syscall_waiting
+	func rt__syscall_waiting, .hidden
 	.globl	rt__syscall_again
 	.globl	rt__syscall_made
-	.hidden	rt__syscall_waiting
 	.hidden	rt__syscall_again
 	.hidden	rt__syscall_made
-	.type	rt__syscall_waiting, @function
-	.balign	16
-rt__syscall_waiting:
-	.cfi_startproc
 	pushq	%rdi
 	.cfi_adjust_cfa_offset 8
 	movq	%rsi, %rdi
@@ -32,5 +26,4 @@ rt__syscall_made:
 	popq	%rcx
 	.cfi_adjust_cfa_offset -8
 	ret
-	.cfi_endproc
-	.size	rt__syscall_waiting, . - rt__syscall_waiting
+	endfunc rt__syscall_waiting

@@ -217,8 +217,8 @@ void rt_free_os_memory(void);
  * What malloc has. Reading it looks at every block: it is for reports, not for loops.
  */
 typedef struct rt_mem_stats {
-	size_t reserved;  /* bytes of addresses for the heap */
-	size_t committed; /* of those, usable: the heap has been so large */
+	size_t reserved;  /* bytes of addresses for the heap and its table */
+	size_t committed; /* of those, for blocks: the heap has been so large */
 	size_t in_use;    /* of those, with blocks of the program or in parts with some */
 	size_t idle;      /* free, and not given back to the kernel yet */
 	size_t released;  /* given back so far, again and again */
