@@ -12,10 +12,9 @@
  *
  * RTDEBUG=malloc=hard and =sample act where the fast paths end (hard.h).
  *
- * Not there yet: mallinfo2 and malloc_info (rt_read_mem_stats has the figures); guard regions round
- * blocks of less than 1 MiB; spans of blocks without pointers, for a collector; in the child of a
- * fork, what other threads' caches held (it is lost); a start that takes 20 us where a page fault
- * takes 2 (24 now).
+ * Not there yet: mallinfo2 and malloc_info (rt_read_mem_stats has the figures); spans of blocks
+ * without pointers, for a collector; in the child of a fork, what other threads' caches held (it is
+ * lost); a start that takes 20 us where a page fault takes 2 (24 now).
  */
 #include <errno.h>
 #include <malloc.h>
