@@ -13,7 +13,6 @@ const struct rt__hooks rt__hooks = {
 	.tls_finish = rt__tls_finish,
 	.thread_start = rt__thread_start,
 	.thread_exit = rt__thread_exit,
-	.foreign_threads = rt__foreign_threads,
 	.signal_take = rt__signal_take,
 	.signal_chain = rt__signal_chain,
 	.wg_done = rt__wg_done,

@@ -78,7 +78,6 @@ in_child(void)
 	struct rt__m *mp = rt__getm();
 
 	be_only_thread(mp == &rt__m_foreign ? musl_self() : mp->tp);
-	rt__foreign_count = mp == &rt__m_foreign;
 	rt__fork_child();
 }
 

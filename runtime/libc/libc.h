@@ -28,8 +28,6 @@ bool rt__sleep_parked(long nr, long a, long b, long c, long d, long *ret);
 /* thread.c: see rt__hooks. */
 int rt__thread_start(void *(*fn)(void *), void *arg, bool small);
 void rt__thread_exit(void);
-int rt__foreign_threads(void);
-extern int rt__foreign_count; /* (a) threads that the program made itself */
 
 /* ctors.c: the bodies of the package c.ctors. Constructors get argc, argv and envp, which musl
  * does not give them but glibc does; destructors run from exit, after atexit handlers. */

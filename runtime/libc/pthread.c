@@ -55,8 +55,7 @@ foreign_ended(void *stack)
 	if (stack)
 		rt__os_signal_stack_end(stack, rt__os_signal_stack_size());
 	rt__cache_leave();
-	if (rt__add_acqrel(&rt__foreign_count, -1) == 0)
-		rt__check_deadlock();
+	rt__foreign_ended();
 }
 
 static void *
@@ -90,11 +89,10 @@ create(pthread_t *thread, const pthread_attr_t *attr, struct foreign f)
 		return EAGAIN;
 	*a.f = f;
 	rt__not_alone();
-	rt__add_rlx(&rt__foreign_count,
-		    1); /* before it runs: from then on, it may ready goroutines */
+	rt__foreign_began(); /* before it runs: from then on, it may ready goroutines */
 	rt__on_thread(create_on_thread, &a);
 	if (a.error) {
-		rt__add_rlx(&rt__foreign_count, -1);
+		rt__foreign_ended();
 		free(a.f);
 	}
 	return a.error;

@@ -42,11 +42,3 @@ rt__thread_exit(void)
 {
 	__pthread_exit(NULL);
 }
-
-int rt__foreign_count;
-
-int
-rt__foreign_threads(void)
-{
-	return rt__load_rlx(&rt__foreign_count);
-}

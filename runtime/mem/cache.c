@@ -11,6 +11,9 @@
  * larson on two threads took two to three times the processor time. The others' blocks wait in the
  * same place, and are returned when that is full.
  *
+ * Blocks without pointers have spans of their own, and caches: the twin of an ordinary one, made
+ * when it is first asked for.
+ *
  * A P has a cache, made when it first allocates. Who has none, for the moment or at all, has
  * rt__cache_none, whose places are empty and full at once, so that the fast paths need not ask.
  */
@@ -21,11 +24,17 @@
 
 static struct rt__block none[1];
 
-struct rt__cache rt__cache_none = {
-	.bins = {[0 ... RT_CLASS_END - 1] = {none, none, none, none}},
-	.real = &rt__cache_none,
-	.seen = &rt__cache_none,
-};
+#define NO_BINS                                                                                    \
+	{                                                                                          \
+		[0 ... RT_CLASS_END - 1] = { none, none, none, none }                              \
+	}
+struct rt__cache rt__cache_none = {.bins = NO_BINS,
+				   .none = true,
+				   .twin = &rt__cache_none_noscan,
+				   .real = &rt__cache_none,
+				   .seen = &rt__cache_none};
+struct rt__cache rt__cache_none_noscan = {
+	.bins = NO_BINS, .none = true, .noscan = true, .twin = &rt__cache_none_noscan};
 struct rt__cache *rt__caches;
 
 /* Places follow the cache: small ones for all classes, then large ones. Each takes one more than it
@@ -61,8 +70,8 @@ publish(struct rt__cache *c)
 }
 
 /* Classes without a cap are full. */
-struct rt__cache *
-rt__cache_new(bool foreign)
+static struct rt__cache *
+new_cache(bool foreign, bool noscan)
 {
 	size_t slots = RT_CLASS_END * (FEW + 1) + slots_before(RT_CLASS_END);
 	size_t size = sizeof(struct rt__cache) + slots * sizeof(struct rt__block);
@@ -75,8 +84,30 @@ rt__cache_new(bool foreign)
 	rt__cache_reset(c);
 	c->foreign = foreign;
 	c->real = c->seen = c;
+	c->noscan = noscan;
+	c->twin = noscan ? c : &rt__cache_none_noscan;
 	publish(c);
 	return c;
+}
+
+struct rt__cache *
+rt__cache_new(bool foreign)
+{
+	return new_cache(foreign, false);
+}
+
+struct rt__cache *
+rt__cache_twin(struct rt__cache *c, bool noscan)
+{
+	if (!noscan)
+		return c;
+	if (!c->none && c->twin->none) {
+		struct rt__cache *twin = new_cache(false, true);
+
+		if (twin)
+			c->twin = twin;
+	}
+	return c->twin;
 }
 
 struct rt__cache *
@@ -144,6 +175,26 @@ return_others(struct rt__bin *b, unsigned class)
 }
 
 bool
+rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+{
+	if (sp->class >= RT_CLASSES)
+		return false;
+	if (sp->noscan)
+		c = c->twin;
+	struct rt__bin *b = &c->bins[sp->class];
+	if (rt__bin_full(b))
+		return false;
+	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
+	if (rt__load_rlx(&sp->owner) != c && sp->class < RT_CLASS_SMALL_END) {
+		*b->hi-- = (struct rt__block){p, state};
+		return true;
+	}
+	rt__store_rlx(&sp->owner, c); /* a medium block has no neighbours */
+	*++b->top = (struct rt__block){p, state};
+	return true;
+}
+
+bool
 rt__cache_refill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
@@ -179,8 +230,10 @@ rt__cache_spill(struct rt__cache *c, unsigned class)
 void
 rt__cache_flush(struct rt__cache *c)
 {
-	if (c == &rt__cache_none)
+	if (c->none)
 		return;
+	if (c->twin != c)
+		rt__cache_flush(c->twin);
 	for (unsigned i = 1; i < RT_CLASSES; i++) {
 		struct rt__bin *b = &c->bins[i];
 

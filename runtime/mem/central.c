@@ -26,13 +26,28 @@ struct central {
 #define LOOK_AT 16 /* spans, for one that the cache owns */
 #define WORTH 4    /* to take over another's: one in so many of its blocks is free */
 
-static struct central *centrals; /* (c) of all classes; beside the runtime's first tables */
+static struct central *centrals; /* (c) of all classes, then of blocks without pointers */
 
 void
 rt__central_init(void)
 {
-	centrals = rt__persistent_alloc(RT_CLASSES * sizeof *centrals, RT_CACHE_LINE);
-	rt__lock_rank_many(&centrals[0].lock, RT_CLASSES, sizeof centrals[0], RT_RANK_CENTRAL);
+	int n = 2 * RT_CLASSES;
+
+	centrals = rt__persistent_alloc((size_t)n * sizeof *centrals, RT_CACHE_LINE);
+	rt__lock_rank_many(&centrals[0].lock, n, sizeof centrals[0], RT_RANK_CENTRAL);
+}
+
+static struct central *
+central_of(unsigned class, bool noscan)
+{
+	return &centrals[class + (noscan ? RT_CLASSES : 0)];
+}
+
+/* Blocks of one class come from one kind of cache, which holds one kind of them. */
+static struct central *
+central_of_blocks(unsigned class, const struct rt__block *b)
+{
+	return central_of(class, rt__unit_of(b->p)->noscan);
 }
 
 /* ---- spans with free blocks; with the class's lock ---- */
@@ -85,7 +100,7 @@ find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
 	struct rt__span *sp = span_at(ce->first), *other = NULL;
 
 	for (int i = 0; sp && i < LOOK_AT; i++, sp = span_at(sp->next)) {
-		if (sp->owner == c || sp->owner == &rt__cache_none || c == &rt__cache_none)
+		if (sp->owner == c || sp->owner->none || c->none)
 			return sp;
 		if (!other && left_in(sp) >= sp->nblocks / WORTH)
 			other = sp;
@@ -100,7 +115,7 @@ find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
 static void
 adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
 {
-	if (c == &rt__cache_none)
+	if (c->none)
 		return;
 	c->last_span[class] = rt__span_unit(sp) + 1;
 	rt__store_rlx(&sp->owner, c);
@@ -151,7 +166,7 @@ give_to_span(struct central *ce, struct rt__block b)
 	if (!sp->listed) {
 		list_append(ce, sp);
 	} else if (sp->nfree == sp->carved && ce->first != ce->last) {
-		if (sp->owner != &rt__cache_none)
+		if (!sp->owner->none)
 			forget(sp);
 		list_remove(ce, sp);
 		rt__span_delete(sp, &ce->spare);
@@ -173,6 +188,7 @@ take_medium(struct rt__cache *c, unsigned class, struct rt__block *out)
 
 		rt__store_rlx(&sp->own_state[0], (uint8_t)(zero ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
 		rt__store_rlx(&sp->owner, c);
+		rt__store_rlx(&sp->noscan, c->noscan);
 		rt__span_make_single(unit, class, units);
 		out[0] = (struct rt__block){(void *)rt__unit_address(unit), sp->own_state};
 	}
@@ -218,7 +234,7 @@ shelve(struct rt__cache *c, unsigned class, uint32_t n)
 {
 	uint32_t most = RT_SHELF * rt__class_cap[class];
 
-	if (c == &rt__cache_none)
+	if (c->none)
 		return NULL;
 	struct rt__shelf *s = &c->shelves[class];
 	if (s->n + n > most)
@@ -265,7 +281,7 @@ clear_shelf(struct central *ce, struct rt__shelf *s, uint32_t n)
 uint32_t
 rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uint32_t n)
 {
-	struct central *ce = &centrals[class];
+	struct central *ce = central_of(class, c->noscan);
 	uint32_t got = 0;
 
 	if (class > RT_CLASS_MEDIUM)
@@ -284,7 +300,7 @@ rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uin
 void
 rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in, uint32_t n)
 {
-	struct central *ce = &centrals[class];
+	struct central *ce = central_of_blocks(class, in);
 
 	if (class > RT_CLASS_MEDIUM) {
 		give_medium(class, in, n);
@@ -302,7 +318,7 @@ rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in
 void
 rt__central_return(unsigned class, const struct rt__block *in, uint32_t n)
 {
-	struct central *ce = &centrals[class];
+	struct central *ce = central_of_blocks(class, in);
 
 	if (class > RT_CLASS_MEDIUM) {
 		give_medium(class, in, n);
@@ -333,7 +349,7 @@ trim(struct rt__cache *c, bool all)
 		return;
 	for (unsigned class = 1; class <= RT_CLASS_MEDIUM; class ++) {
 		struct rt__shelf *s = &c->shelves[class];
-		struct central *ce = &centrals[class];
+		struct central *ce = central_of(class, c->noscan);
 
 		if (rt__load_rlx(&s->n) == 0)
 			continue;

@@ -45,6 +45,6 @@ rt__mem_find(uintptr_t p, struct rt__mem_block *ret)
 	ret->start = start;
 	ret->size = size;
 	ret->in_use = rt__load_rlx(&sp->state[i]) == RT_BLOCK_USED;
-	ret->pointers = true;
+	ret->pointers = !rt__load_rlx(&sp->noscan);
 	return p - start < size;
 }

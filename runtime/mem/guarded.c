@@ -63,7 +63,8 @@ take(size_t total, size_t align, struct rt__block *b, unsigned *class, bool *zer
 		*zero = rt__load_rlx(b->state) == RT_BLOCK_ZERO;
 		return true;
 	}
-	b->p = rt__large_alloc(total > RT_MEDIUM_MAX ? total : RT_MEDIUM_MAX + 1, align, zero);
+	b->p = rt__large_alloc(total > RT_MEDIUM_MAX ? total : RT_MEDIUM_MAX + 1, align, false,
+			       zero);
 	if (!b->p)
 		return false;
 	b->state = rt__unit_of(b->p)->own_state;

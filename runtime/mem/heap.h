@@ -58,8 +58,9 @@ struct rt__span {
 	uint16_t carved;     /* blocks from here on have never been used */
 	uint16_t nfree;      /* below carved, in state RT_BLOCK_FREE */
 	uint16_t low;        /* below it, none is free */
-	bool zeroed;         /* what is not carved is all zeros */
-	bool listed;         /* on the list of spans with free blocks */
+	bool zeroed : 1;     /* what is not carved is all zeros */
+	bool listed : 1;     /* on the list of spans with free blocks */
+	bool noscan;         /* no block holds pointers */
 	uint32_t next, prev; /* there: unit numbers + 1 */
 	union {
 		struct rt__cache *owner; /* (a) the cache that takes from it, see central.c */
@@ -245,6 +246,9 @@ struct rt__cache {
 	struct rt__foreign_head head;
 	bool foreign, in_use;
 
+	bool none, noscan;      /* (c) rt__cache_none; of blocks without pointers */
+	struct rt__cache *twin; /* for those, who has this one: itself, or none yet */
+
 	/* With central.lock of the class: the span it took blocks from last: unit number + 1. */
 	uint32_t last_span[RT_CLASS_SMALL_END];
 	bool shelved;              /* (a) there has been something on one of its */
@@ -284,21 +288,8 @@ rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 	return rt__bin_pop(b);
 }
 
-/* Of a block of another's span. A medium block is a span, which becomes the cache's own: it has no
- * neighbours. */
-static inline bool
-rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, struct rt__block block)
-{
-	struct rt__bin *b = &c->bins[sp->class];
-
-	if (sp->class < RT_CLASS_SMALL_END) {
-		*b->hi-- = block;
-		return true;
-	}
-	rt__store_rlx(&sp->owner, c);
-	*++b->top = block;
-	return true;
-}
+/* Of a block that is not of the cache's own spans, or large. */
+bool rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state);
 
 /* A block that was in use: false if there is no room. */
 static inline bool
@@ -307,22 +298,25 @@ rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 	struct rt__bin *b = &c->bins[sp->class];
 	struct rt__block *top = b->top;
 
+	if (rt__unlikely(rt__load_rlx(&sp->owner) != c))
+		return rt__bin_push_other(c, sp, p, state);
 	if (rt__unlikely(top == b->hi))
 		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	if (rt__unlikely(rt__load_rlx(&sp->owner) != c))
-		return rt__bin_push_other(c, sp, (struct rt__block){p, state});
 	b->top = top + 1;
 	top[1] = (struct rt__block){p, state};
 	return true;
 }
 
-/* What all have that have none: it is empty, and full. */
-extern struct rt__cache rt__cache_none;
+/* What all have that have none: it is empty, and full. And its twin. */
+extern struct rt__cache rt__cache_none, rt__cache_none_noscan;
 /* All others, the newest first. */
 extern struct rt__cache *rt__caches;
 
 struct rt__cache *rt__cache_new(bool foreign); /* NULL without memory */
+/* The one for blocks with pointers or for those without, of who has c; made if need be, and none
+ * without memory. */
+struct rt__cache *rt__cache_twin(struct rt__cache *c, bool noscan);
 /* One that is always empty and full, for fast paths to see in place of c. */
 struct rt__cache *rt__cache_front(struct rt__cache *c);
 /* Fetches blocks of a class, of which there are none: false without memory. */
@@ -337,7 +331,8 @@ void rt__cache_reset(struct rt__cache *c);
 /* ---- here.c ---- */
 
 void rt__caches_trim(void); /* of foreign threads that have ended */
-/* Whose cache the caller allocates from; perhaps rt__cache_none. */
+/* Whose cache the caller allocates from; perhaps rt__cache_none. That of blocks without pointers:
+ * see rt__cache_twin. */
 struct rt__cache *rt__cache_here(void);
 /* Before and after central is asked; false: the caller is a handler that has interrupted that. */
 bool rt__heap_enter(void);
@@ -345,7 +340,7 @@ void rt__heap_leave(void);
 
 /* ---- large.c: blocks of more than RT_MEDIUM_MAX ---- */
 
-void *rt__large_alloc(size_t size, size_t align, bool *zero);
+void *rt__large_alloc(size_t size, size_t align, bool noscan, bool *zero);
 void rt__large_free(struct rt__span *sp);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);

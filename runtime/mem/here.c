@@ -207,7 +207,7 @@ rt__caches_recover(void)
 		rt__central_trim(true);
 	}
 	for (struct rt__cache *c = rt__caches; c; c = c->next) {
-		if (c == own)
+		if (c == own || c == own->twin)
 			continue;
 		c->in_use = false;
 		if (whole)

@@ -99,7 +99,7 @@ guard(const struct rt__span *sp)
 /* ---- alloc and free ---- */
 
 static void *
-alloc_large(size_t size, bool *zero)
+alloc_large(size_t size, bool noscan, bool *zero)
 {
 	uint32_t n = units_for(size);
 
@@ -109,6 +109,7 @@ alloc_large(size_t size, bool *zero)
 		struct rt__span *sp = rt__span_at(unit);
 
 		sp->own_state[0] = RT_BLOCK_USED;
+		rt__store_rlx(&sp->noscan, noscan);
 		sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
 		rt__span_make_single(unit, RT_CLASS_LARGE, n);
 	}
@@ -163,7 +164,7 @@ free_kept(void)
 }
 
 static void *
-alloc_huge(size_t size, size_t align, bool *zero)
+alloc_huge(size_t size, size_t align, bool noscan, bool *zero)
 {
 	if (size > RT_HEAP_MAX - RT_CHUNK || align > RT_HEAP_MAX / 2)
 		return NULL;
@@ -177,6 +178,7 @@ alloc_huge(size_t size, size_t align, bool *zero)
 
 		set_huge(unit, 0, n, true);
 		sp->own_state[0] = RT_BLOCK_USED;
+		rt__store_rlx(&sp->noscan, noscan);
 		sp->pages = pages_for(size);
 		rt__span_make_single(unit, RT_CLASS_HUGE, 1);
 	}
@@ -188,11 +190,11 @@ alloc_huge(size_t size, size_t align, bool *zero)
 }
 
 void *
-rt__large_alloc(size_t size, size_t align, bool *zero)
+rt__large_alloc(size_t size, size_t align, bool noscan, bool *zero)
 {
 	if (size <= LARGE_MAX && align <= RT_UNIT)
-		return alloc_large(size, zero);
-	return alloc_huge(size, align, zero);
+		return alloc_large(size, noscan, zero);
+	return alloc_huge(size, align, noscan, zero);
 }
 
 void
@@ -276,7 +278,7 @@ move_huge(struct rt__span *sp, size_t size)
 {
 	void *old = (void *)rt__unit_address(rt__span_unit(sp));
 	bool zero;
-	void *p = alloc_huge(size, 0, &zero);
+	void *p = alloc_huge(size, 0, sp->noscan, &zero);
 
 	if (!p)
 		return NULL;

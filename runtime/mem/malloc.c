@@ -20,6 +20,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include <rt/rt.h>
+
 #include "mem/hard.h"
 #include "mem/mem.h"
 
@@ -62,11 +64,11 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(unsigned class, bool *zero)
+alloc_central(struct rt__cache *none, unsigned class, bool *zero)
 {
 	struct rt__block b;
 
-	if (rt__central_take(&rt__cache_none, class, &b, 1) == 0)
+	if (rt__central_take(none, class, &b, 1) == 0)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
@@ -74,19 +76,19 @@ alloc_central(unsigned class, bool *zero)
 }
 
 static void *
-alloc_class(unsigned class, bool *zero)
+alloc_class(unsigned class, bool noscan, bool *zero)
 {
 	struct rt__cache *c = rt__cache_here();
-	struct rt__bin *b = &c->bins[class];
-	void *p = rt__bin_pop_zero(b, zero);
+	void *p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
 
 	if (rt__likely(p != NULL))
 		return p;
 	must_enter();
-	if (c == &rt__cache_none)
-		p = alloc_central(class, zero);
+	c = rt__cache_twin(c, noscan);
+	if (c->none)
+		p = alloc_central(c, class, zero);
 	else if (rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(b, zero);
+		p = rt__bin_pop_zero(&c->bins[class], zero);
 	rt__heap_leave();
 	return p;
 }
@@ -104,17 +106,17 @@ alloc_watched(size_t size, size_t align, bool *zero, void **ret)
 }
 
 static RT_NOINLINE void *
-alloc_slow(size_t size, bool *zero)
+alloc_slow(size_t size, bool noscan, bool *zero)
 {
 	void *p;
 
 	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, 16, zero, &p)) {
 		/* p is what it is */
 	} else if (size <= RT_MEDIUM_MAX) {
-		p = alloc_class(rt__size_class(size), zero);
+		p = alloc_class(rt__size_class(size), noscan, zero);
 	} else {
 		must_enter();
-		p = rt__large_alloc(size, 0, zero);
+		p = rt__large_alloc(size, 0, noscan, zero);
 		rt__heap_leave();
 	}
 	if (!p)
@@ -146,7 +148,7 @@ malloc_slow(size_t size)
 		p = sample_pop(rt__getm_cache()->real, size);
 	else if (size > 1024 && size <= RT_MEDIUM_MAX)
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
 }
 
 /* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
@@ -176,8 +178,10 @@ free_slow(void *p)
 		return;
 	if (!rt__heap_enter())
 		return; /* in a handler: rather lose it */
-	if (c != &rt__cache_none && sp->class < RT_CLASSES) {
-		rt__cache_spill(c, sp->class);
+	c = rt__cache_twin(c, sp->noscan);
+	if (!c->none && sp->class < RT_CLASSES) {
+		if (rt__bin_full(&c->bins[sp->class]))
+			rt__cache_spill(c, sp->class);
 		rt__bin_push(c, sp, p, state);
 	} else {
 		rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
@@ -201,6 +205,17 @@ rt__malloc(size_t size)
 			return p;
 	}
 	return malloc_slow(size);
+}
+
+void *
+rt_malloc_noscan(size_t size)
+{
+	void *p = NULL;
+	bool zero;
+
+	if (rt__likely(size <= RT_MEDIUM_MAX))
+		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
 }
 
 void
@@ -228,7 +243,7 @@ rt__calloc(size_t n, size_t size)
 	if (bytes <= 1024)
 		p = rt__bin_pop_zero(bin_here(rt__class_of_16[(bytes + 15) / 16]), &zero);
 	if (rt__unlikely(!p))
-		p = alloc_slow(bytes, &zero);
+		p = alloc_slow(bytes, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
@@ -257,9 +272,9 @@ must_be_in_use(const char *what, const void *p, bool *known)
 }
 
 static void *
-copy_to(size_t size, const void *old, size_t have)
+copy_to(size_t size, const void *old, size_t have, bool noscan)
 {
-	void *p = rt__malloc(size);
+	void *p = noscan ? rt_malloc_noscan(size) : rt__malloc(size);
 
 	if (p)
 		__builtin_memcpy(p, old, size < have ? size : have);
@@ -271,7 +286,7 @@ realloc_known(void *old, size_t size)
 {
 	bool known;
 	size_t have = must_be_in_use("realloc", old, &known);
-	void *p = copy_to(size, old, have);
+	void *p = copy_to(size, old, have, false);
 
 	if (p)
 		rt__hard_free("realloc", old);
@@ -298,7 +313,7 @@ rt__realloc(void *old, size_t size)
 		if (p)
 			return p;
 	}
-	void *p = copy_to(size, old, have);
+	void *p = copy_to(size, old, have, sp->noscan);
 	if (p)
 		rt__free(old);
 	return p;
@@ -329,10 +344,11 @@ alloc_aligned(size_t align, size_t size)
 	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, &zero, &p)) {
 		/* p is what it is */
 	} else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX) {
-		p = alloc_class(rt__aligned_class(size, align), &zero);
+		p = alloc_class(rt__aligned_class(size, align), false, &zero);
 	} else {
 		must_enter();
-		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, &zero);
+		p = rt__large_alloc(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
+				    &zero);
 		rt__heap_leave();
 	}
 	if (!p)

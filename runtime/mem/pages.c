@@ -29,10 +29,10 @@
 #define MAX_STEP 32u
 #define HUGE_STEP 16u
 #define ALL_FREE UINT32_MAX
-#define FIRST_TABLE 16u        /* chunks */
-#define FIRST_BASE (1ul << 44) /* behind what sanitizers and other runtimes like to take */
-#define BASE_BITS 25           /* of chance, by chunks: up to 80 TiB; programs begin at 85 */
-#define PLACES 8               /* to try */
+#define FIRST_TABLE 16u         /* chunks */
+#define FIRST_BASE (17ul << 40) /* behind what sanitizers and other runtimes like to take */
+#define BASE_BITS 25            /* of chance, by chunks: up to 80 TiB; programs begin at 85 */
+#define PLACES 8                /* to try */
 
 struct rt__heap rt__heap;
 

@@ -75,6 +75,7 @@ rt__span_new(unsigned class, struct rt__cache *owner, void **spare)
 	sp->carved = sp->nfree = sp->low = 0;
 	sp->zeroed = zero;
 	rt__store_rlx(&sp->owner, owner);
+	rt__store_rlx(&sp->noscan, owner->noscan);
 	rt__store_rel(&sp->magic, rt__magic(size)); /* pairs with the acquire in rt__mem_find */
 	return sp;
 }

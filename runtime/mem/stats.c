@@ -58,6 +58,7 @@ check_span(const struct rt__span *sp)
 	CHECK(free == sp->nfree, sp);
 	CHECK(below_low == 0 && beyond == 0, sp);
 	CHECK(sp->nblocks == RT_UNIT / rt__class_size[sp->class], sp);
+	CHECK(sp->owner->noscan == sp->noscan, sp);
 	CHECK(sp->magic == rt__magic(rt__class_size[sp->class]), sp);
 	CHECK(sp->listed == (sp->nfree > 0 || sp->carved < sp->nblocks), sp);
 }

@@ -302,8 +302,6 @@ struct rt__hooks {
 	int (*thread_start)(void *(*fn)(void *), void *arg, bool small);
 	/* libc/: end the calling thread, which such a start made. */
 	void (*thread_exit)(void);
-	/* libc/: how many foreign threads exist (they may make goroutines ready). */
-	int (*foreign_threads)(void);
 	/* libc/: handles a signal of the runtime's own from now on (info: siginfo_t, uc:
 	 * ucontext_t); and passes one on to the program that was not for us: whether it has a
 	 * handler. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Go's checkdead: when every M is idle and nothing can wake one, the program can only hang. */
+/* Go's checkdead: when every M is idle, foreign threads wait for goroutines, and no timer is set,
+ * the program can only hang. */
 #include "sched/sched_priv.h"
 
 struct tally {
@@ -24,7 +25,7 @@ rt__checkdead(void)
 	int32_t run =
 		rt__sched.mcount - rt__sched.nmidle - rt__sched.nmidle_locked - rt__sched.nmsys;
 
-	if (run > 0 || rt__hooks.foreign_threads() > 0 || rt__load_rlx(&rt__sched.gcwaiting) ||
+	if (run > 0 || rt__foreign_may_wake() || rt__load_rlx(&rt__sched.gcwaiting) ||
 	    rt__crashing() || rt__timers_pending())
 		return;
 	if (run < 0) {

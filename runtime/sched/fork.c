@@ -101,6 +101,7 @@ rt__fork_child(void)
 	if (mp == &rt__m_foreign)
 		mp = NULL;
 	reset_sched();
+	rt__foreign_lose_others(!mp);
 	rt__interrupt_forget();
 	reset_ms(mp);
 	reset_ps(own);

@@ -150,6 +150,7 @@ void
 rt__m0_init(int32_t tid)
 {
 	rt__lock_rank(&rt__sched.lock, RT_RANK_SCHED);
+	rt__foreign_init();
 	rt__ginit();
 	rt__m0.self = &rt__m0;
 	rt__setm_raw(&rt__m0);

@@ -400,6 +400,8 @@ rt__fatal_deadlock(const char *msg)
 			rt__explain_deadlock();
 	}
 	rt__crash_print(RT_CRASH_FATAL, NULL);
+	if (rt__traceback_level() != RT_TRACEBACK_NONE)
+		rt__print_foreign();
 	rt__crash_end();
 }
 

@@ -112,8 +112,9 @@ rt__waiter_claim(struct rt__waiter *w)
 	return rt__load_rlx(&w->claimed) == 0 && rt__cas_rlx(&w->claimed, 0u, 1u);
 }
 
-/* For a foreign thread. */
-void rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg);
+/* For a foreign thread: foreign.c. */
+void rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
+		      enum rt__wait_reason reason);
 
 /* Parks the caller until it is woken; unlock as for rt__park (gp is NULL on a foreign thread). */
 static inline __attribute__((always_inline)) void
@@ -122,7 +123,7 @@ rt__waiter_park(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg, enum rt_
 	if (rt__likely(w->gp != NULL))
 		rt__park(unlock, arg, reason);
 	else
-		rt__waiter_sleep(w, unlock, arg);
+		rt__waiter_sleep(w, unlock, arg, reason);
 }
 
 /* Ends the wait: who has claimed it does, and does not touch w after that. */
@@ -298,9 +299,10 @@ void rt__on_thread(void (*fn)(void *), void *arg);
 void rt__lock_os_thread(void);
 void rt__unlock_os_thread(void);
 
-/* Ends the program if no goroutine can ever run again: for when a foreign thread has ended, which
- * might have readied one. */
-void rt__check_deadlock(void);
+/* A foreign thread is about to be made (or was not, after all); has ended; which may be a deadlock.
+ */
+void rt__foreign_began(void);
+void rt__foreign_ended(void);
 
 /* RTDEBUG=stackuse=1: prints how deep goroutines have gone. When the program exits. */
 void rt__stackuse_print(void);

@@ -314,6 +314,16 @@ void rt__stackuse_end(struct rt__g *gp);
 /* ---- deadlock.c ---- */
 /* With sched.lock held, after an M became idle: ends the program when nobody can ever run. */
 void rt__checkdead(void);
+void rt__check_deadlock(void);
+
+/* ---- foreign.c ---- */
+void rt__foreign_init(void);
+void rt__foreign_lose_others(bool self);
+/* Whether a foreign thread may wake somebody; false: they all wait, or there is none. */
+bool rt__foreign_may_wake(void);
+void rt__print_foreign(void);
+/* waits.c: the same as rt__print_wait, of such a thread. */
+void rt__print_wait_on(const struct rt__park_args *args);
 
 /* ---- syscall.c ---- */
 /* Takes a P out of a system call: true if it is the caller's now. */

@@ -18,13 +18,6 @@
  */
 #include "sched/sched_priv.h"
 
-void
-rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg)
-{
-	if (!unlock || unlock(NULL, arg))
-		rt__note_sleep(&w->note);
-}
-
 /* Go's canSpin: another P runs something that may let us go; else somebody has to run first. A
  * foreign thread keeps nobody from running. */
 bool

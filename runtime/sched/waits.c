@@ -33,7 +33,7 @@
 static bool
 read_memory(const struct rt__g *gp, uintptr_t from, void *to, size_t size)
 {
-	bool own = from - gp->stack.lo < gp->stack.hi - gp->stack.lo - size;
+	bool own = gp && from - gp->stack.lo < gp->stack.hi - gp->stack.lo - size;
 
 	if (from == 0 || size == 0)
 		return false;
@@ -98,16 +98,13 @@ read_wait(const struct rt__g *gp, uintptr_t unlock, uintptr_t arg, struct rt__wa
 	read_values(gp, w);
 }
 
-bool
-rt__wait_of(const struct rt__g *gp, struct rt__wait_for *ret)
+static void
+read_args(const struct rt__g *gp, const struct rt__park_args *args, struct rt__wait_for *ret)
 {
-	struct rt__park_args args;
 	rt_wait_options options;
 
 	*ret = (struct rt__wait_for){0};
-	if (rt__g_status(gp) != RT_G_WAITING || !READ(gp, (uintptr_t)gp->link_arg, &args))
-		return false;
-	read_wait(gp, (uintptr_t)args.unlock, (uintptr_t)args.arg, ret);
+	read_wait(gp, (uintptr_t)args->unlock, (uintptr_t)args->arg, ret);
 	if (ret->what == RT_ON_OPTIONS) {
 		if (READ(gp, ret->value[2], &options)) {
 			ret->deadline = (uint64_t)options.deadline;
@@ -115,6 +112,17 @@ rt__wait_of(const struct rt__g *gp, struct rt__wait_for *ret)
 		}
 		read_wait(gp, ret->value[0], ret->value[1], ret);
 	}
+}
+
+bool
+rt__wait_of(const struct rt__g *gp, struct rt__wait_for *ret)
+{
+	struct rt__park_args args;
+
+	*ret = (struct rt__wait_for){0};
+	if (rt__g_status(gp) != RT_G_WAITING || !READ(gp, (uintptr_t)gp->link_arg, &args))
+		return false;
+	read_args(gp, &args, ret);
 	return rt__g_status(gp) == RT_G_WAITING;
 }
 
@@ -184,7 +192,7 @@ print_holder(const struct rt__g *gp, const struct rt__wait_for *w)
 {
 	const struct rt__g *holder = rt__holder(w);
 
-	if (holder == gp)
+	if (holder && holder == gp)
 		rt__eprintf(", which it has locked itself");
 	else if (holder)
 		rt__eprintf(", which goroutine %lu has locked", holder->id);
@@ -297,25 +305,41 @@ print_options(const struct rt__wait_for *w)
 		rt__eprintf("%sthe context at %p", before, (void *)w->ctx);
 }
 
+static void
+print_wait(const struct rt__g *gp, const struct rt__wait_for *w)
+{
+	if (w->what == RT_ON_NOTHING && w->deadline == 0 && w->ctx == 0)
+		return;
+	if (w->what == RT_ON_SELECT) {
+		if (w->value[1] != 0)
+			print_cases(gp, w);
+		return;
+	}
+	rt__eprintf("waits for ");
+	if (w->what == RT_ON_TIME) {
+		rt__eprintf("a time");
+		print_time((int64_t)w->value[0]);
+	} else if (w->what != RT_ON_NOTHING) {
+		print_object(gp, w, "");
+	}
+	print_options(w);
+	rt__eprintf("\n");
+}
+
 void
 rt__print_wait(const struct rt__g *gp)
 {
 	struct rt__wait_for w;
 
-	if (!rt__wait_of(gp, &w) || (w.what == RT_ON_NOTHING && w.deadline == 0 && w.ctx == 0))
-		return;
-	if (w.what == RT_ON_SELECT) {
-		if (w.value[1] != 0)
-			print_cases(gp, &w);
-		return;
-	}
-	rt__eprintf("waits for ");
-	if (w.what == RT_ON_TIME) {
-		rt__eprintf("a time");
-		print_time((int64_t)w.value[0]);
-	} else if (w.what != RT_ON_NOTHING) {
-		print_object(gp, &w, "");
-	}
-	print_options(&w);
-	rt__eprintf("\n");
+	if (rt__wait_of(gp, &w))
+		print_wait(gp, &w);
+}
+
+void
+rt__print_wait_on(const struct rt__park_args *args)
+{
+	struct rt__wait_for w;
+
+	read_args(NULL, args, &w);
+	print_wait(NULL, &w);
 }

@@ -17,6 +17,7 @@
 enum rt__lock_rank {
 	RT_RANK_CONTEXTS, /* who is whose context's child */
 	RT_RANK_SCHED,    /* sched.lock */
+	RT_RANK_FOREIGN,  /* foreign threads, and which of them wait */
 	RT_RANK_GFREE,    /* the global lists of free Gs */
 	RT_RANK_ALLG,     /* the list of all Gs */
 	RT_RANK_STACK,    /* arenas of stacks */

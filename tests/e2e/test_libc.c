@@ -71,6 +71,38 @@ Test(libc, signals_of_foreign_threads, .timeout = 120)
 	guest_ok("threads", .args = {"signal-stacks"}, .timeout_s = 60);
 }
 
+/* A thread that waits in the runtime wakes nobody: it is a part of a deadlock. */
+Test(libc, deadlock_with_threads, .timeout = 60)
+{
+	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=4"};
+	static const char *const ends[] = {NULL, "ends"};
+
+	for (int i = 0; i < 4; i++) {
+		struct guest g = guest_run("threads", .args = {"deadlock", ends[i / 2]},
+					   .env = {procs[i % 2]});
+
+		guest_expect_exit(&g, 2);
+		guest_expect_err_matches(
+			&g,
+			"^fatal error: all goroutines are asleep - deadlock!\n\n"
+			"goroutine 1 \\[chan receive\\]:\n([^\n]+\n)+"
+			"waits for the channel at 0x[0-9a-f]+ \\(0 of 3 values of 4 bytes\\)\n");
+		guest_expect_err_matches(
+			&g,
+			"\nthread [0-9]+ \\[sync\\.WaitGroup\\.Wait\\]:\n([^\n]+\n)*"
+			"wait_for_group\\(\\.\\.\\.\\)\n([^\n]+\n)+"
+			"waits for the wait group at 0x[0-9a-f]+ \\(1 to go\\)\n");
+		guest_expect_err_matches(
+			&g,
+			"\nthread [0-9]+ \\[chan receive\\]:\n([^\n]+\n)*"
+			"receive_never\\(\\.\\.\\.\\)\n([^\n]+\n)+"
+			"waits for the channel at 0x[0-9a-f]+ \\(0 of 3 values of 4 bytes\\)\n");
+		guest_free(&g);
+	}
+	guest_ok("threads", .args = {"no-deadlock"}, .env = {"GOMAXPROCS=1"});
+	guest_ok("threads", .args = {"no-deadlock"}, .env = {"GOMAXPROCS=4"});
+}
+
 Test(libc, foreign_threads)
 {
 	everywhere("foreign-threads", NULL);
@@ -164,7 +196,7 @@ Test(libc, setuid_changes_all_threads, .timeout = 120)
 	if (geteuid() != 0)
 		cr_skip_test("only root can try setuid");
 	for (int i = 0; i < 3; i++)
-		for (int k = i == 2; k < GUEST_PROCS; k++)
+		for (int k = i == 2 ? 2 : 0; k < GUEST_PROCS; k++) /* spinners take two Ps */
 			guest_ok("libc", .args = {"set-uid", meanwhile[i]},
 				 .env = {guest_procs[k]});
 }

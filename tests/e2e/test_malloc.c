@@ -8,9 +8,10 @@
 
 Test(malloc, corner_cases, .timeout = 120)
 {
-	static const char *const cases[] = {"basics", "zeroed", "resized", "aligned", "too-much"};
+	static const char *const cases[] = {"basics",  "zeroed",   "resized",
+					    "aligned", "too-much", "without-pointers"};
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		guest_ok("malloc", .args = {cases[i]});
 		guest_ok("malloc", .args = {cases[i]}, .env = {"RTDEBUG=no_guard=1"});
 	}
@@ -66,8 +67,8 @@ Test(malloc, forks, .timeout = 300)
 
 Test(malloc, children_of_children, .timeout = 120)
 {
-	guest_ok("malloc", .args = {"generations", "20"}, .env = {"GOMAXPROCS=4"}, .timeout_s = 50);
-	guest_ok("malloc", .args = {"generations-of-threads", "20"}, .env = {"GOMAXPROCS=4"},
+	guest_ok("malloc", .args = {"generations", "20"}, .env = {guest_procs[2]}, .timeout_s = 50);
+	guest_ok("malloc", .args = {"generations-of-threads", "20"}, .env = {guest_procs[2]},
 		 .timeout_s = 50);
 }
 

@@ -137,6 +137,37 @@ resized(int argc, char **argv)
 }
 
 static int
+without_pointers(int argc, char **argv)
+{
+	void *p[100];
+
+	(void)argc, (void)argv;
+	for (size_t i = 0; i < GUEST_LEN(sizes); i++) {
+		unsigned char *a = rt_malloc_noscan(sizes[i]), *b = malloc(sizes[i]);
+
+		CHECK(a && b && malloc_usable_size(a) >= sizes[i] && (uintptr_t)a % 16 == 0);
+		memset(a, 1, sizes[i]);
+		memset(b, 2, sizes[i]);
+		a = realloc(a, 2 * sizes[i] + 1);
+		CHECK(a && holds(a, sizes[i], 1) && holds(b, sizes[i], 2));
+		memset(a, 3, 2 * sizes[i] + 1);
+		free(a);
+		free(b);
+	}
+	for (int i = 0; i < 10000; i++) {
+		for (int k = 0; k < 100; k++)
+			p[k] = k % 2 ? malloc(100) : rt_malloc_noscan(100);
+		for (int k = 0; k < 100; k++)
+			free(p[(k * 7) % 100]);
+	}
+	errno = 0;
+	sink = rt_malloc_noscan(SIZE_MAX / 2);
+	CHECK(!sink && errno == ENOMEM);
+	rt__mem_check();
+	return ok();
+}
+
+static int
 aligned(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -239,7 +270,9 @@ churn(int id, int n)
 
 	for (int i = 0; i < n; i++) {
 		size_t words = 2 + draw(&seed) % (draw(&seed) % 100 ? 60 : 20000);
-		size_t *p = draw(&seed) % 2 ? malloc(words * 8) : calloc(words, 8);
+		size_t *p = draw(&seed) % 2 ? malloc(words * 8)
+			: draw(&seed) % 4   ? calloc(words, 8)
+					    : rt_malloc_noscan(words * 8);
 
 		CHECK(p);
 		p[0] = words;
@@ -620,6 +653,7 @@ static const struct guest_case cases[] = {
 	{"basics", basics},
 	{"zeroed", zeroed},
 	{"resized", resized},
+	{"without-pointers", without_pointers},
 	{"aligned", aligned},
 	{"too-much", too_much},
 	{"misuse", misuse},

@@ -211,7 +211,118 @@ signal_stacks(int argc, char **argv)
 	return ok();
 }
 
+/* ---- deadlock: who waits for goroutines, and for whom goroutines wait ---- */
+
+static rt_chan(int) never, there, back;
+static rt_wg group = RT_WG_INIT;
+
+static void *
+wait_for_group(void *arg)
+{
+	rt_wg_wait(&group);
+	return arg;
+}
+
+static void *
+receive_never(void *arg)
+{
+	rt_recv(never);
+	return arg;
+}
+
+static pthread_t
+start_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	CHECK(pthread_create(&t, NULL, fn, arg) == 0);
+	return t;
+}
+
+/* deadlock [ends]: two threads wait, and main; ends: after them, a third one ends. */
+static int
+deadlock(int argc, char **argv)
+{
+	never = rt_chan_make(int, 3);
+	rt_wg_add(&group, 1);
+	start_thread(wait_for_group, NULL);
+	start_thread(receive_never, NULL);
+	if (argc > 2 && strcmp(argv[2], "ends") == 0)
+		start_thread(end_at_once, NULL);
+	rt_recv(never);
+	return 1;
+}
+
+static void *
+echo(void *rounds)
+{
+	int v;
+
+	for (int i = 0; i < (int)(intptr_t)rounds; i++) {
+		CHECK(rt_recv(there, &v) && v == i);
+		rt_send(back, v);
+	}
+	return rounds;
+}
+
+static void *
+call_out(void *rounds)
+{
+	int v;
+
+	for (int i = 0; i < (int)(intptr_t)rounds; i++) {
+		rt_send(there, i);
+		CHECK(rt_recv(back, &v) && v == i);
+	}
+	return rounds;
+}
+
+/* Waits where rt0 does not see it, then does what all others wait for. */
+static void *
+read_then_done(void *fds)
+{
+	char c;
+
+	CHECK(read(((int *)fds)[0], &c, 1) == 1);
+	rt_wg_done(&group);
+	return fds;
+}
+
+static void *
+echo_then_write(void *fds)
+{
+	echo((void *)(intptr_t)1000);
+	CHECK(write(((int *)fds)[1], "", 1) == 1);
+	return fds;
+}
+
+/* Now and then all but one wait, or all but one that is just being woken: that is none. */
+static int
+no_deadlock(int argc, char **argv)
+{
+	intptr_t rounds = number(argc, argv, 20000);
+	pthread_t t[4];
+	int fds[2];
+
+	there = rt_chan_make(int, 0);
+	back = rt_chan_make(int, 0);
+	t[0] = start_thread(echo, (void *)rounds);
+	call_out((void *)rounds); /* a goroutine and a thread */
+	rt_wg_add(&group, 1);
+	CHECK(pipe(fds) == 0);
+	t[1] = start_thread(read_then_done, fds);
+	t[2] = start_thread(echo_then_write, fds);
+	t[3] = start_thread(call_out, (void *)(intptr_t)1000); /* threads alone: main waits */
+	rt_wg_wait(&group);
+	for (size_t i = 0; i < GUEST_LEN(t); i++)
+		CHECK(pthread_join(t[i], NULL) == 0);
+	puts("ok");
+	return 0;
+}
+
 static const struct guest_case cases[] = {
+	{"deadlock", deadlock},
+	{"no-deadlock", no_deadlock},
 	{"new", new_threads},
 	{"signal-stacks", signal_stacks},
 };

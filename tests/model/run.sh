@@ -179,6 +179,15 @@ timer)
 	bad -DGIVES_UP -DNO_SETTLE  # freed while the engine has it
 	bad -DNO_REQUEUE            # set anew while the function is about to run
 	;;
+ctx)
+	good
+	bad -DLINK_UNLOCKED # looks at the parent, then links the child
+	bad -DENROL_BLIND   # waits with a context that has ended
+	bad -DCLAIM_IN_TWO  # looks whether the wait is over, then ends it
+	bad -DSTOP_BLIND    # the memory of a function that was taken is free at once
+	bad -DLEAVE_BLIND   # who was woken by something else stays on the list
+	bad -DEND_UNLINKED  # a child that goes is taken out without the lock
+	;;
 *)
 	echo "run.sh: no such model: $model" >&2
 	exit 1

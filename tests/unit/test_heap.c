@@ -17,70 +17,9 @@
 #include "mem/mem.h"
 #include "os/os.h"
 
-#define CACHES 3
-#define SLOTS 2000
+#include "heap_model.h"
+
 #define MAX_CHUNKS 128
-
-/* mem/here.c is about Ms and Ps. */
-void
-rt__caches_trim(void)
-{
-}
-
-static struct rt__cache *caches[CACHES];
-
-static void
-setup(void)
-{
-	rt__os.page_size = 4096;
-	rt__os.madvise_guard = true;
-	rt__persistent_init();
-	rt__heap_init();
-	rt__central_init();
-	rt__heap_reserve(MAX_CHUNKS);
-	for (int i = 0; i < CACHES; i++)
-		caches[i] = rt__cache_new(false);
-}
-
-static uint64_t
-draw(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	*s ^= *s << 17;
-	return *s;
-}
-
-/* ---- malloc and free, as malloc.c does them, on a given cache ---- */
-
-static void *
-take(struct rt__cache *c, size_t size, bool *zero)
-{
-	if (size > RT_MEDIUM_MAX)
-		return rt__large_alloc(size, 0, zero);
-	unsigned class = rt__size_class(size);
-	void *p = rt__bin_pop_zero(&c->bins[class], zero);
-	if (!p && rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(&c->bins[class], zero);
-	return p;
-}
-
-static void
-give(struct rt__cache *c, void *p)
-{
-	uint8_t *state = NULL;
-	struct rt__span *sp = rt__span_in_use(p, &state);
-
-	cr_assert_not_null(sp);
-	if (sp->class >= RT_CLASSES) {
-		*state = RT_BLOCK_CACHED;
-		rt__large_free(sp);
-		return;
-	}
-	if (rt__bin_full(&c->bins[sp->class]))
-		rt__cache_spill(c, sp->class);
-	rt__bin_push(c, sp, p, state);
-}
 
 /* ---- size classes ---- */
 
@@ -115,139 +54,14 @@ Test(heap, magic_divides)
 
 /* ---- operations against a model ---- */
 
-struct slot {
-	unsigned char *p;
-	size_t size;
-	unsigned char fill;
-};
-
-static struct slot slots[SLOTS];
-
-static size_t
-draw_size(uint64_t *seed)
-{
-	static const size_t scale[] = {64, 512, 512, 4096, 40000, 300000, 1500000, 5000000};
-	size_t limit = scale[draw(seed) % (draw(seed) % 64 ? 5 : 8)];
-
-	return draw(seed) % limit;
-}
-
-/* The first and last bytes stand for the block. */
-static void
-fill(struct slot *s)
-{
-	size_t n = s->size < 64 ? s->size : 64;
-
-	memset(s->p, s->fill, n);
-	memset(s->p + s->size - n, s->fill, n);
-}
-
-static void
-check_fill(const struct slot *s)
-{
-	size_t n = s->size < 64 ? s->size : 64;
-
-	for (size_t i = 0; i < n; i++)
-		cr_assert(s->p[i] == s->fill && s->p[s->size - 1 - i] == s->fill);
-}
-
-static void
-check_found(const struct slot *s, uint64_t *seed)
-{
-	struct rt__mem_block b;
-	uintptr_t at = (uintptr_t)s->p + (s->size ? draw(seed) % s->size : 0);
-
-	cr_assert(rt__mem_find(at, &b));
-	cr_assert_eq(b.start, (uintptr_t)s->p);
-	cr_assert(b.size >= s->size && b.in_use);
-}
-
-static void
-replace(struct slot *s, uint64_t *seed)
-{
-	bool zero = false;
-
-	if (s->p) {
-		check_fill(s);
-		check_found(s, seed);
-		give(caches[draw(seed) % CACHES], s->p);
-	}
-	s->p = NULL;
-	s->size = draw_size(seed);
-	s->fill = (unsigned char)(draw(seed) | 1);
-	if (draw(seed) % 3 == 0)
-		return;
-	s->p = take(caches[draw(seed) % CACHES], s->size, &zero);
-	if (!s->p)
-		return;
-	cr_assert_eq((uintptr_t)s->p % 16, 0);
-	if (zero)
-		for (size_t i = 0; i<s->size; i += s->size> 4096 ? 509 : 1)
-			cr_assert_eq(s->p[i], 0);
-	fill(s);
-}
-
-static void
-resize(struct slot *s, uint64_t *seed)
-{
-	uint8_t *state = NULL;
-
-	if (!s->p || s->size <= RT_MEDIUM_MAX)
-		return;
-	size_t size = RT_MEDIUM_MAX + 1 + draw(seed) % 6000000;
-	struct rt__span *sp = rt__span_in_use(s->p, &state);
-	check_fill(s);
-	void *p = rt__large_realloc(sp, size);
-	if (!p)
-		return;
-	s->p = p;
-	cr_assert_eq(s->p[0], s->fill);
-	cr_assert_eq(s->p[(s->size < size ? s->size : size) - 1],
-		     s->size <= size ? s->fill : s->p[size - 1]);
-	s->size = size;
-	fill(s);
-}
-
-static void
-run(uint64_t seed, int ops)
-{
-	for (int i = 0; i < ops; i++) {
-		struct slot *s = &slots[draw(&seed) % SLOTS];
-
-		if (draw(&seed) % 50 == 0)
-			resize(s, &seed);
-		else
-			replace(s, &seed);
-		if (i % 20000 == 19999) {
-			rt__mem_check();
-			rt__units_age();
-			rt__units_release(draw(&seed) % 256, draw(&seed) % 4 == 0);
-			rt__central_trim(draw(&seed) % 4 == 0);
-			rt__cache_flush(caches[draw(&seed) % CACHES]);
-			rt__mem_check();
-		}
-	}
-}
-
-static void
-drop_all(void)
-{
-	for (int i = 0; i < SLOTS; i++)
-		if (slots[i].p)
-			give(caches[0], slots[i].p);
-	for (int i = 0; i < CACHES; i++)
-		rt__cache_flush(caches[i]);
-	rt__scavenge_all();
-}
-
 Test(heap, operations_from_a_seed)
 {
 	const char *given = getenv("RT0_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)getpid() * 2654435761u;
 	rt_mem_stats st;
 
-	setup();
-	run(seed | 1, 400000);
+	setup(MAX_CHUNKS);
+	run(seed | 1, 400000, 64, true);
 	drop_all();
 	rt__mem_check();
 	rt_read_mem_stats(&st);
@@ -256,6 +70,45 @@ Test(heap, operations_from_a_seed)
 	cr_assert_eq(st.idle, 0);
 	/* What is left is one empty span for each class that was used. */
 	cr_assert(st.in_use <= RT_CLASSES * RT_UNIT);
+}
+
+/* ---- blocks without pointers ---- */
+
+static const size_t some_sizes[] = {1, 100, 5000, 32768, RT_UNIT, RT_MEDIUM_MAX, 300000, 3000000};
+
+Test(heap, blocks_without_pointers_lie_apart)
+{
+	enum { N = RT_ARRAY_LEN(some_sizes) };
+	struct rt__mem_block b;
+	void *p[2][N];
+	bool zero;
+
+	setup(MAX_CHUNKS);
+	struct rt__cache *twin = rt__cache_twin(caches[0], true);
+	cr_assert(twin != caches[0] && twin->noscan && rt__cache_twin(caches[0], true) == twin);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 2 * N; i++) {
+			size_t size = some_sizes[i / 2];
+			bool noscan = i % 2;
+			void *q = size > RT_MEDIUM_MAX
+				? rt__large_alloc(size, 0, noscan, &zero)
+				: take(noscan ? twin : caches[0], size, &zero);
+
+			p[noscan][i / 2] = q;
+			cr_assert(rt__mem_find((uintptr_t)q + size - 1, &b) && b.in_use);
+			cr_assert_eq(b.pointers, !noscan);
+		}
+		for (int i = 0; i < N; i++)
+			for (int k = 0; k < 2; k++)
+				give(caches[(i + k + round) % CACHES], p[k][i]);
+		rt__mem_check();
+	}
+	void *q = rt__large_alloc(3000000, 0, true, &zero);
+	q = rt__large_realloc(rt__unit_of(q), 40000000);
+	cr_assert(rt__mem_find((uintptr_t)q, &b) && !b.pointers && b.size >= 40000000);
+	give(caches[1], q);
+	drop_all();
+	rt__mem_check();
 }
 
 /* ---- many threads, each with a cache; blocks wander from one to another ---- */
@@ -302,7 +155,7 @@ Test(heap, blocks_go_back_to_their_owner)
 	void *p[1000];
 	bool zero;
 
-	setup();
+	setup(MAX_CHUNKS);
 	for (int i = 0; i < 1000; i++)
 		p[i] = take(caches[0], 64, &zero);
 	for (int i = 0; i < 100000; i++) {
@@ -328,7 +181,7 @@ Test(heap, blocks_wander_between_threads)
 	pthread_t t[CACHES];
 	rt_mem_stats st;
 
-	setup();
+	setup(MAX_CHUNKS);
 	for (uintptr_t i = 0; i < CACHES; i++)
 		pthread_create(&t[i], NULL, wander, (void *)i);
 	for (int i = 0; i < CACHES; i++)
@@ -350,13 +203,13 @@ Test(heap, without_memory_it_says_so_and_goes_on)
 	bool zero;
 	int n = 0;
 
-	setup();
-	while (n < MAX_CHUNKS && (p[n] = rt__large_alloc(RT_CHUNK, 0, &zero)) != NULL)
+	setup(MAX_CHUNKS);
+	while (n < MAX_CHUNKS && (p[n] = rt__large_alloc(RT_CHUNK, 0, false, &zero)) != NULL)
 		n++;
 	cr_assert_eq(n, MAX_CHUNKS / 2); /* each has a guard, and so a second chunk */
 	cr_assert_null(take(caches[0], 100, &zero));
 	cr_assert_null(take(caches[0], RT_MEDIUM_MAX, &zero));
-	cr_assert_null(rt__large_alloc(RT_HEAP_MAX, 0, &zero));
+	cr_assert_null(rt__large_alloc(RT_HEAP_MAX, 0, false, &zero));
 	give(caches[0], p[--n]);
 	cr_assert_not_null(take(caches[0], 100, &zero));
 	rt__mem_check();
@@ -366,9 +219,9 @@ Test(heap, large_alignment)
 {
 	bool zero;
 
-	setup();
+	setup(MAX_CHUNKS);
 	for (size_t align = 64; align <= RT_CHUNK * 8; align *= 2) {
-		char *p = rt__large_alloc(RT_MEDIUM_MAX + 1, align, &zero);
+		char *p = rt__large_alloc(RT_MEDIUM_MAX + 1, align, false, &zero);
 
 		cr_assert_not_null(p);
 		cr_assert_eq((uintptr_t)p % align, 0);
@@ -396,8 +249,8 @@ Test(heap, idle_memory_goes_after_a_period)
 {
 	bool zero;
 
-	setup();
-	char *p = rt__large_alloc(RT_CHUNK / 2, 0, &zero);
+	setup(MAX_CHUNKS);
+	char *p = rt__large_alloc(RT_CHUNK / 2, 0, false, &zero);
 	cr_assert(zero);
 	memset(p, 1, RT_CHUNK / 2);
 	give(caches[0], p);
@@ -407,7 +260,7 @@ Test(heap, idle_memory_goes_after_a_period)
 	rt__units_age();
 	cr_assert_eq(rt__units_release(SIZE_MAX, false), RT_CHUNK_UNITS / 2);
 	cr_assert_eq(resident(p, RT_CHUNK / 2), 0);
-	cr_assert_eq(rt__large_alloc(RT_CHUNK / 2, 0, &zero), p);
+	cr_assert_eq(rt__large_alloc(RT_CHUNK / 2, 0, false, &zero), p);
 	cr_assert(zero);
 }
 
@@ -416,7 +269,7 @@ Test(heap, free_blocks_are_not_written_to)
 	bool zero;
 	char *p[1000];
 
-	setup();
+	setup(MAX_CHUNKS);
 	for (int i = 0; i < 1000; i++) {
 		p[i] = take(caches[0], 64, &zero);
 		memset(p[i], 0x5a, 64);
@@ -437,7 +290,7 @@ Test(heap, report_of_a_double_free, .exit_code = 2)
 {
 	bool zero;
 
-	setup();
+	setup(MAX_CHUNKS);
 	void *p = take(caches[0], 100, &zero);
 	give(caches[0], p);
 	rt__bad_pointer("free", p);
@@ -447,7 +300,7 @@ Test(heap, damage_is_found, .exit_code = 2)
 {
 	bool zero;
 
-	setup();
+	setup(MAX_CHUNKS);
 	void *p = take(caches[0], 100, &zero);
 	rt__unit_of(p)->nfree++;
 	rt__mem_check();

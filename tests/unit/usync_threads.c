@@ -120,8 +120,10 @@ rt__timer_stop(struct rt__timer *t)
 /* ---- what threads come to ---- */
 
 void
-rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg)
+rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
+		 enum rt__wait_reason reason)
 {
+	(void)reason;
 	if (!unlock || unlock(NULL, arg))
 		rt__note_sleep(&w->note);
 }

@@ -214,6 +214,13 @@ int rt_stack_usage(rt_stack_use *rows, int n);
 void rt_free_os_memory(void);
 
 /*
+ * malloc for what holds no pointers: text, numbers, pixels. free, realloc and the rest of the family
+ * take it like other blocks, and realloc keeps it what it is. Such blocks lie apart from others, so
+ * that who looks for pointers in memory, a collector or a leak finder, need not look there.
+ */
+void *rt_malloc_noscan(size_t size);
+
+/*
  * What malloc has. Reading it looks at every block: it is for reports, not for loops.
  */
 typedef struct rt_mem_stats {

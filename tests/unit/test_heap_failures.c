@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the heap does when the kernel refuses: the same operations are repeated, and each time
+ * another one of the system calls about memory fails, or all from there on. Then an allocation
+ * fails, and nothing else: what is allocated keeps its contents, the heap's tables fit together,
+ * and once the kernel is willing again, everything succeeds and everything that was freed is free.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rt/rt.h>
+
+#include "mem/heap.h"
+#include "mem/mem.h"
+
+#include "heap_model.h"
+
+#undef rt__syscall3
+#undef rt__syscall6
+
+#define OPS 1200
+#define UNTOUCHED 42 /* exit status: nothing has failed */
+
+static struct {
+	int left;  /* calls until one fails */
+	int error; /* with that */
+	bool all;  /* and so do all after it */
+	bool hit;
+} failing;
+
+static bool
+about_memory(long nr)
+{
+	return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_madvise ||
+		nr == SYS_mremap || nr == 440 /* process_madvise */;
+}
+
+/* Only a mapping at a given place can be refused because that is taken. */
+static bool
+can_fail(long nr, long flags)
+{
+	return about_memory(nr) &&
+		(failing.error != EEXIST || (nr == SYS_mmap && (flags & MAP_FIXED_NOREPLACE)));
+}
+
+long
+failing_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int error = failing.error;
+
+	if (!error || !can_fail(nr, d) || failing.left-- > 0)
+		return rt__syscall6(nr, a, b, c, d, e, f);
+	failing.hit = true;
+	if (!failing.all)
+		failing.error = 0;
+	return -error;
+}
+
+#define CHECK(cond)                                                                                \
+	((cond) ? (void)0                                                                          \
+		: (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond), abort()))
+
+/* Blocks that were freed while their guard could not be removed. */
+static void
+free_kept(void)
+{
+	bool zero;
+
+	for (int i = 0; i < 1000 && rt__heap.kept; i++)
+		give(caches[0], take(caches[0], 3 << 20, &zero));
+	CHECK(!rt__heap.kept);
+}
+
+static RT_NORETURN void
+child(int n, int error, bool all)
+{
+	rt_mem_stats st;
+
+	setup(0);
+	failing.left = n;
+	failing.all = all;
+	failing.error = error;
+	run(7, OPS, 5, true);
+	failing.error = 0;
+	rt__mem_check();
+	free_kept();
+	run(8, OPS, 5, false);
+	drop_all();
+	rt__mem_check();
+	rt_read_mem_stats(&st);
+	CHECK(st.blocks == 0 && st.cached == 0 && st.idle == 0);
+	CHECK(st.in_use <= RT_CLASSES * RT_UNIT);
+	_exit(failing.hit ? 0 : UNTOUCHED);
+}
+
+/* How many calls there were. */
+static int
+fail_each(int error, bool all)
+{
+	for (int n = 0;; n++) {
+		int status;
+		pid_t pid = fork();
+
+		cr_assert(pid >= 0);
+		if (pid == 0)
+			child(n, error, all);
+		cr_assert_eq(waitpid(pid, &status, 0), pid);
+		if (status == UNTOUCHED << 8)
+			return n;
+		cr_assert_eq(status, 0, "call %d, error %d, all %d: status %x", n, error, all,
+			     (unsigned)status);
+	}
+}
+
+Test(heap_failures, once)
+{
+	cr_expect(fail_each(ENOMEM, false) > 50);
+	cr_expect(fail_each(EINVAL, false) > 50);
+}
+
+Test(heap_failures, from_there_on)
+{
+	cr_expect(fail_each(ENOMEM, true) > 50);
+	cr_expect(fail_each(EINVAL, true) > 50);
+}
+
+Test(heap_failures, a_place_that_is_taken)
+{
+	cr_expect(fail_each(EEXIST, false) > 5);
+}
