@@ -161,6 +161,7 @@ rt__span_in_use(const void *p, uint8_t **state)
 /* ---- persistent.c ---- */
 
 void rt__persistent_init(void);
+void rt__persistent_rank(void); /* once mallocinit needs no memory any more */
 /* rt__persistent_alloc, but NULL without memory. */
 void *rt__persistent_try(size_t size, size_t align);
 

@@ -36,6 +36,7 @@ rt__mallocinit(void)
 	rt__heap_init();
 	rt__central_init();
 	rt__hard_init();
+	rt__persistent_rank();
 	rt__lock_rank(&foreign_lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
