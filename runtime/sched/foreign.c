@@ -72,7 +72,7 @@ rt__foreign_may_wake(void)
 
 	rt__lock(&foreign.lock);
 	for (const struct sleeper *s = foreign.first; s; s = s->next)
-		idle += rt__load_acq(&s->w->note.fired) == 0; /* pairs with rt__note_wakeup */
+		idle += !rt__note_fired(&s->w->note);
 	bool may = idle != foreign.n;
 	rt__unlock(&foreign.lock);
 	return may;
@@ -114,7 +114,7 @@ rt__waiter_sleep(struct rt__waiter *w, rt__unlock_fn *unlock, void *arg,
 	if (unlock && !unlock(NULL, arg))
 		return;
 	enlist(&s);
-	if (rt__load_acq(&w->note.fired) == 0) {
+	if (!rt__note_fired(&w->note)) {
 		rt__check_deadlock();
 		rt__note_sleep(&w->note);
 	}

@@ -98,7 +98,7 @@ static inline void
 rt__waiter_init(struct rt__waiter *w)
 {
 	w->gp = rt__getg();
-	w->note.fired = 0;
+	rt__note_clear(&w->note);
 	w->claimed = 0;
 	w->outcome = 0;
 	w->winner = NULL;

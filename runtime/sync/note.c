@@ -7,12 +7,12 @@
 #include "os/os.h"
 #include "sync/sync.h"
 
-enum { NOTHING, FIRED, AWAITED };
+enum { NOTHING, FIRED, AWAITED }; /* NOTHING is 0: rt__note_clear */
 
-void
-rt__note_clear(struct rt__note *n)
+bool
+rt__note_fired(const struct rt__note *n)
 {
-	rt__store_rlx(&n->fired, (uint32_t)NOTHING);
+	return rt__load_acq(&n->fired) == FIRED; /* pairs with rt__note_wakeup */
 }
 
 void
@@ -31,7 +31,7 @@ rt__note_wakeup(struct rt__note *n)
 static bool
 awaited(struct rt__note *n)
 {
-	return rt__load_acq(&n->fired) != FIRED &&
+	return !rt__note_fired(n) &&
 		(rt__cas_acq(&n->fired, (uint32_t)NOTHING, (uint32_t)AWAITED) ||
 		 rt__load_acq(&n->fired) == AWAITED);
 }
@@ -41,7 +41,7 @@ rt__note_sleep_until(struct rt__note *n, int64_t when)
 {
 	while (awaited(n))
 		if (!rt__futex_wait_until(&n->fired, AWAITED, when))
-			return rt__load_acq(&n->fired) == FIRED;
+			return rt__note_fired(n);
 	return true;
 }
 
@@ -75,7 +75,7 @@ rt__note_spin(struct rt__note *n, int64_t ns)
 	do {
 		for (int i = 0; i < 20; i++)
 			rt__cpu_relax();
-		if (rt__load_acq(&n->fired) == FIRED)
+		if (rt__note_fired(n))
 			return true;
 	} while (rt__nanotime() < deadline);
 	return false;

@@ -74,7 +74,14 @@ rt__unlock(struct rt__lock *l)
  * order. clear, then sleep by one thread and wakeup by one other, once; then clear again.
  */
 
-void rt__note_clear(struct rt__note *n);
+static inline void
+rt__note_clear(struct rt__note *n)
+{
+	rt__store_rlx(&n->fired, 0u);
+}
+
+/* Whether the event has come; it acquires what the waker has done. */
+bool rt__note_fired(const struct rt__note *n);
 void rt__note_sleep(struct rt__note *n);
 /* Sleeps at most ns nanoseconds: whether the note fired. */
 bool rt__note_timedsleep(struct rt__note *n, int64_t ns);

@@ -34,7 +34,7 @@ rt__waiter_init_sole(struct rt__waiter *w)
 {
 	w->gp = rt__getg();
 	if (rt__unlikely(!w->gp))
-		w->note.fired = 0;
+		rt__note_clear(&w->note);
 }
 
 /* ---- queues; the caller has the lock ---- */

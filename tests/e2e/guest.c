@@ -196,14 +196,29 @@ append_backtraces(struct buffer *err, pid_t pid)
 	pclose(f);
 }
 
+static void
+describe_command(struct guest *g, const char *name, const struct guest_options *o)
+{
+	FILE *out = fmemopen(g->command, sizeof g->command - 1, "w");
+
+	cr_assert(out);
+	for (int i = 0; o->env[i]; i++)
+		fprintf(out, "%s ", o->env[i]);
+	fprintf(out, "%s", name);
+	for (int i = 0; o->args[i]; i++)
+		fprintf(out, " %s", o->args[i]);
+	fclose(out);
+}
+
 struct guest
 guest_run_with(const char *name, const struct guest_options *o)
 {
 	int out[2], err[2];
-	struct guest g = {.name = name};
+	struct guest g = {.status = 0};
 	const char *path = guest_path(name);
 	long deadline = now_ms() + 1000L * (o->timeout_s ? o->timeout_s : DEFAULT_TIMEOUT_S);
 
+	describe_command(&g, name, o);
 	cr_assert(pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0);
 	pid_t pid = fork();
 	cr_assert(pid >= 0);
@@ -269,8 +284,8 @@ fail(const struct guest *g, const char *format, ...)
 	describe_end(g, end, sizeof end);
 	/* Criterion cuts long messages, so the outputs go to stderr on their own. */
 	fprintf(stderr, "%s: %s; expected %s\n---- stdout ----\n%.*s\n---- stderr ----\n%.*s\n",
-		g->name, end, wanted, REPORT_MAX, g->out, REPORT_MAX, g->err);
-	cr_assert_fail("%s: %s; expected %s", g->name, end, wanted);
+		g->command, end, wanted, REPORT_MAX, g->out, REPORT_MAX, g->err);
+	cr_assert_fail("%s: %s; expected %s", g->command, end, wanted);
 	abort();
 }
 

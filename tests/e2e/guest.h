@@ -31,7 +31,7 @@ struct guest_options {
 };
 
 struct guest {
-	const char *name;
+	char command[256]; /* environment, name, arguments; for reports */
 	int status; /* as waitpid gives it */
 	bool timed_out;
 	char *out, *err; /* terminated by 0 */

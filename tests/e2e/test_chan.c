@@ -171,3 +171,18 @@ Test(chan, seeds)
 			guest_ok("chan_stress", .args = {small[i][0], small[i][1]}, .env = {env});
 	}
 }
+
+/* Random operations against a model, in an order that is drawn, too. */
+Test(chan, concurrent_model, .timeout = 240)
+{
+	const char *times = getenv("RT0_STRESS");
+	int seeds = 50 * (times ? atoi(times) : 1);
+	char seed[16], debug[40];
+
+	for (int i = 1; i <= seeds; i++) {
+		snprintf(seed, sizeof seed, "%d", i);
+		snprintf(debug, sizeof debug, "RTDEBUG=schedseed=%d", i);
+		guest_ok(i % 2 ? "model" : "model-clang", .args = {"channels", seed},
+			 .env = {debug});
+	}
+}

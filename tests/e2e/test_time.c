@@ -146,3 +146,15 @@ Test(time, lateness, .timeout = 240)
 		guest_free(&g);
 	}
 }
+
+/* Random operations against a model. */
+Test(timer, model, .timeout = 240)
+{
+	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=4"};
+	char seed[16];
+
+	for (int i = 1; i <= 30; i++) {
+		snprintf(seed, sizeof seed, "%d", i);
+		guest_ok("model", .args = {"timers", seed}, .env = {procs[i % 2]});
+	}
+}

@@ -230,25 +230,16 @@ receive_never(void *arg)
 	return arg;
 }
 
-static pthread_t
-start_thread(void *(*fn)(void *), void *arg)
-{
-	pthread_t t;
-
-	CHECK(pthread_create(&t, NULL, fn, arg) == 0);
-	return t;
-}
-
 /* deadlock [ends]: two threads wait, and main; ends: after them, a third one ends. */
 static int
 deadlock(int argc, char **argv)
 {
 	never = rt_chan_make(int, 3);
 	rt_wg_add(&group, 1);
-	start_thread(wait_for_group, NULL);
-	start_thread(receive_never, NULL);
-	if (argc > 2 && strcmp(argv[2], "ends") == 0)
-		start_thread(end_at_once, NULL);
+	foreign_thread(wait_for_group, NULL);
+	foreign_thread(receive_never, NULL);
+	if (argc > 0 && strcmp(argv[0], "ends") == 0)
+		foreign_thread(end_at_once, NULL);
 	rt_recv(never);
 	return 1;
 }
@@ -306,18 +297,17 @@ no_deadlock(int argc, char **argv)
 
 	there = rt_chan_make(int, 0);
 	back = rt_chan_make(int, 0);
-	t[0] = start_thread(echo, (void *)rounds);
+	t[0] = foreign_thread(echo, (void *)rounds);
 	call_out((void *)rounds); /* a goroutine and a thread */
 	rt_wg_add(&group, 1);
 	CHECK(pipe(fds) == 0);
-	t[1] = start_thread(read_then_done, fds);
-	t[2] = start_thread(echo_then_write, fds);
-	t[3] = start_thread(call_out, (void *)(intptr_t)1000); /* threads alone: main waits */
+	t[1] = foreign_thread(read_then_done, fds);
+	t[2] = foreign_thread(echo_then_write, fds);
+	t[3] = foreign_thread(call_out, (void *)(intptr_t)1000); /* threads alone: main waits */
 	rt_wg_wait(&group);
 	for (size_t i = 0; i < GUEST_LEN(t); i++)
 		CHECK(pthread_join(t[i], NULL) == 0);
-	puts("ok");
-	return 0;
+	return ok();
 }
 
 static const struct guest_case cases[] = {
