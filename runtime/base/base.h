@@ -86,7 +86,10 @@ struct rt__debug {
 	int scheddetail;     /* ... with a line for each P, M and G */
 	int memprofilerate;  /* bytes between samples of the heap profile, if one is taken */
 	int schedseed;       /* choose who runs next at random, from this seed */
+	int malloc;          /* look for misuse: RT_MALLOC_HARD, or 1 of so many allocations */
 };
+#define RT_MALLOC_HARD (-1)
+#define RT_MALLOC_SAMPLE 5000 /* unless it is said */
 extern struct rt__debug rt__debug;
 
 typedef void rt__complain_fn(const char *item, size_t len, const char *why);

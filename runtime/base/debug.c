@@ -12,6 +12,7 @@ static const struct key {
 } keys[] = {
 	{"asyncpreemptoff", offsetof(struct rt__debug, asyncpreemptoff)},
 	{"inittrace", offsetof(struct rt__debug, inittrace)},
+	{"malloc", offsetof(struct rt__debug, malloc)},
 	{"memprofilerate", offsetof(struct rt__debug, memprofilerate)},
 	{"minsigstksz", offsetof(struct rt__debug, minsigstksz)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
@@ -77,21 +78,41 @@ find_key(struct rt__debug *d, const char *name, size_t len)
 	return NULL;
 }
 
+/* hard, sample or sample:N. */
+static bool
+parse_malloc(const char *s, size_t len, int32_t *ret)
+{
+	static const char sample[] = "sample";
+	size_t n = sizeof sample - 1;
+
+	*ret = len == 4 && __builtin_memcmp(s, "hard", 4) == 0 ? RT_MALLOC_HARD : RT_MALLOC_SAMPLE;
+	if (*ret == RT_MALLOC_HARD)
+		return true;
+	if (len < n || __builtin_memcmp(s, sample, n) != 0)
+		return false;
+	return len == n ||
+		(s[n] == ':' && rt__parse_int32(s + n + 1, len - n - 1, ret) && *ret > 0);
+}
+
 static void
 parse_item(struct rt__debug *d, const char *item, size_t len, rt__complain_fn *complain)
 {
 	size_t eq = 0;
-	int32_t v;
+	int32_t v = 0;
 
 	while (eq < len && item[eq] != '=')
 		eq++;
 	int *slot = find_key(d, item, eq);
+	bool word = slot == &d->malloc;
 	if (!slot)
 		complain(item, len, "unknown key");
-	else if (eq == len || !rt__parse_int32(item + eq + 1, len - eq - 1, &v))
-		complain(item, len, "wants key=NUMBER");
-	else
+	else if (eq < len &&
+		 (word ? parse_malloc : rt__parse_int32)(item + eq + 1, len - eq - 1, &v))
 		*slot = v;
+	else
+		complain(item, len,
+			 word ? "wants malloc=hard, malloc=sample or malloc=sample:N"
+			      : "wants key=NUMBER");
 }
 
 void

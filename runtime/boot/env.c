@@ -141,7 +141,7 @@ init_profile(void)
 {
 	const char *path = setting("RTMEMPROFILE");
 
-	if (path && *path)
+	if (path && *path && !rt__debug.malloc)
 		rt__profile_at_exit_init(path, rt__debug.memprofilerate);
 }
 
@@ -177,6 +177,7 @@ RT_INIT(runtime)
 	const char *stack = setting("RTSTACK");
 	const char *traceback = setting("RTTRACEBACK");
 	const char *limit = setting("RTMEMLIMIT");
+	const char *profile = setting("RTMEMPROFILE");
 	enum rt__traceback level;
 	struct rt__debug unused;
 
@@ -188,6 +189,9 @@ RT_INIT(runtime)
 		rt__eprintf("runtime: ignoring RTSTACK=%s: not a size from 16K to 1G\n", stack);
 	if (limit && *limit && rt__parse_limit(limit) == 0)
 		rt__eprintf("runtime: ignoring RTMEMLIMIT=%s: not a size such as 512MiB\n", limit);
+	if (profile && *profile && rt__debug.malloc)
+		rt__eprintf("runtime: ignoring RTMEMPROFILE=%s: not with RTDEBUG=malloc\n",
+			    profile);
 	if (traceback && !rt__traceback_parse(traceback, &level))
 		rt__eprintf("runtime: ignoring RTTRACEBACK=%s: not none, single, all, system or "
 			    "crash\n",

@@ -52,6 +52,7 @@ exit(int status)
 	}
 	if (__stdio_exit)
 		__stdio_exit();
+	rt__mem_exit();
 	rt__stackuse_print();
 	rt__profile_at_exit();
 	rt__crash_wait(); /* who panics on another thread has its say, and ends the process */

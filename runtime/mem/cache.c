@@ -29,7 +29,11 @@ static struct rt__block none[1];
 	{                                                                                          \
 		[0 ... RT_RUN_END - 1] = { none, none, none, none }                                \
 	}
-struct rt__cache rt__cache_none = {.bins = NO_BINS, .none = true, .twin = &rt__cache_none_noscan};
+struct rt__cache rt__cache_none = {.bins = NO_BINS,
+				   .none = true,
+				   .twin = &rt__cache_none_noscan,
+				   .real = &rt__cache_none,
+				   .seen = &rt__cache_none};
 struct rt__cache rt__cache_none_noscan = {
 	.bins = NO_BINS, .none = true, .noscan = true, .twin = &rt__cache_none_noscan};
 struct rt__cache *rt__caches;
@@ -80,6 +84,7 @@ new_cache(bool foreign, bool noscan)
 	c->shelves = (struct rt__shelf *)(void *)((char *)c + size);
 	rt__cache_reset(c);
 	c->foreign = foreign;
+	c->real = c->seen = c;
 	c->noscan = noscan;
 	c->twin = noscan ? c : &rt__cache_none_noscan;
 	publish(c);
@@ -104,6 +109,18 @@ rt__cache_twin(struct rt__cache *c, bool noscan)
 			c->twin = twin;
 	}
 	return c->twin;
+}
+
+struct rt__cache *
+rt__cache_front(struct rt__cache *c)
+{
+	struct rt__cache *front = rt__persistent_try(sizeof *front, RT_CACHE_LINE);
+
+	if (front) {
+		*front = rt__cache_none;
+		front->real = c;
+	}
+	return front;
 }
 
 static uint32_t

@@ -176,6 +176,7 @@ rt__span_watched(const void *p, uint8_t **state)
 /* ---- persistent.c ---- */
 
 void rt__persistent_init(void);
+void rt__persistent_rank(void); /* once mallocinit needs no memory any more */
 /* rt__persistent_alloc, but NULL without memory. */
 void *rt__persistent_try(size_t size, size_t align);
 
@@ -280,6 +281,10 @@ struct rt__cache {
 	bool shelved;              /* (a) there has been something on one of its */
 	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
 	struct rt__cache *next;    /* (c) of all caches */
+
+	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
+	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
+	uint32_t until_sample;  /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 
 static inline bool
@@ -339,6 +344,8 @@ struct rt__cache *rt__cache_new(bool foreign); /* NULL without memory */
 /* The one for blocks with pointers or for those without, of who has c; made if need be, and none
  * without memory. */
 struct rt__cache *rt__cache_twin(struct rt__cache *c, bool noscan);
+/* One that is always empty and full, for fast paths to see in place of c. */
+struct rt__cache *rt__cache_front(struct rt__cache *c);
 /* Fetches blocks of a class, of which there are none: false without memory. */
 bool rt__cache_refill(struct rt__cache *c, unsigned class);
 /* Makes room in a bin that is full. */
@@ -376,6 +383,14 @@ struct rt__class_figures {
 };
 /* Of all classes. Without locks: what changes meanwhile is counted as one or the other. */
 void rt__read_class_figures(struct rt__class_figures *ret);
+/* ---- hard.c ---- */
+
+void rt__hard_init(void);
+
+/* ---- malloc.c ---- */
+
+/* A class whose blocks are so aligned: its size is a multiple of align, and a unit is. */
+unsigned rt__aligned_class(size_t size, size_t align);
 
 /* ---- report.c ---- */
 

@@ -38,7 +38,9 @@ rt__mallocinit(void)
 	rt__heap_init();
 	rt__central_init();
 	rt__stacks_init();
+	rt__hard_init();
 	rt__profile_init();
+	rt__persistent_rank();
 	rt__lock_rank(&foreign_lock, RT_RANK_CACHES);
 	rt__malloc_count.on = rt__debug.inittrace != 0;
 	rt__m0.cache = rt__m_foreign.cache = &rt__cache_none;
@@ -54,6 +56,16 @@ next_foreign(struct rt__cache *c)
 }
 
 static struct rt__cache *
+new_cache(bool foreign)
+{
+	struct rt__cache *c = rt__cache_new(foreign);
+
+	if (c && rt__debug.malloc && !(c->seen = rt__cache_front(c)))
+		c->seen = c;
+	return c;
+}
+
+static struct rt__cache *
 foreign_new(void)
 {
 	rt__lock(&foreign_lock);
@@ -61,7 +73,7 @@ foreign_new(void)
 	while (c && c->in_use)
 		c = next_foreign(c->next);
 	if (!c)
-		c = rt__cache_new(true);
+		c = new_cache(true);
 	if (c)
 		c->in_use = true;
 	rt__unlock(&foreign_lock);
@@ -71,13 +83,13 @@ foreign_new(void)
 static struct rt__cache *
 foreign_cache(void)
 {
-	if (self.hidden)
+	if (self.hidden || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (!self.cache && rt__heap_enter()) {
 		self.cache = foreign_new();
 		if (self.cache) {
 			self.cache->head.self = &rt__m_foreign;
-			self.cache->head.cache = self.cache;
+			self.cache->head.cache = self.cache->seen;
 			rt__setm_raw(&self.cache->head);
 		}
 		rt__heap_leave();
@@ -96,7 +108,7 @@ void
 rt__cache_unhide(void)
 {
 	if (--self.hidden == 0 && self.cache)
-		self.cache->head.cache = self.cache;
+		self.cache->head.cache = self.cache->seen;
 }
 
 void
@@ -122,19 +134,19 @@ rt__cache_here(void)
 	if (mp == &rt__m_foreign)
 		return foreign_cache();
 	if (mp->cache != &rt__cache_none)
-		return mp->cache;
+		return mp->cache->real;
 	struct rt__p *pp = mp->p;
-	if (!pp || mp->handler_sp || rt__malloc_count.on)
+	if (!pp || mp->handler_sp || rt__malloc_count.on || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
 	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
-		struct rt__cache *c = rt__cache_new(false);
+		struct rt__cache *c = new_cache(false);
 
 		if (c)
 			pp->cache = c;
 		rt__heap_leave();
 	}
-	mp->cache = pp->cache;
-	return mp->cache;
+	mp->cache = pp->fast_cache = pp->cache->seen;
+	return pp->cache;
 }
 
 static bool *

@@ -4,6 +4,9 @@
  * a chunk. A huge one, of more than half a chunk, is whole chunks, with a guard page behind what
  * was asked for: who overruns it, or follows a wild index, faults there.
  *
+ * A large one has no guard: to install one and take it away again takes 1.9 us, and 6 if the page
+ * is used in between, where a malloc and its free take 0.2. RTDEBUG=malloc=hard has them for all.
+ *
  * They grow in place where what lies behind is free. A huge one that cannot is moved by the kernel,
  * its pages and not their contents, and leaves zeros behind.
  *

@@ -12,10 +12,11 @@
  * All are weak: a program that brings an allocator keeps it. libc's own use of the heap comes by
  * libc_malloc.c.
  *
- * Not there yet: a mode that looks harder (RTDEBUG=malloc=hard: quarantine, canaries behind blocks,
- * random order); guard regions round blocks of less than 1 MiB; a fork from a handler that has
- * interrupted malloc (it waits for a lock that is held beneath it, or its child loses what other
- * threads' caches held).
+ * RTDEBUG=malloc=hard and =sample act where the fast paths end (hard.h); there is no profile then.
+ *
+ * Not there yet: guard regions round blocks of less than 1 MiB, but in hard mode; a fork from a
+ * handler that has interrupted malloc (it waits for a lock that is held beneath it, or its child
+ * loses what other threads' caches held).
  */
 #include <errno.h>
 #include <malloc.h>
@@ -23,7 +24,7 @@
 
 #include <rt/rt.h>
 
-#include "mem/heap.h"
+#include "mem/hard.h"
 #include "mem/mem.h"
 #include "mem/profile.h"
 
@@ -145,12 +146,26 @@ alloc_large(size_t size, size_t align, bool noscan, bool *zero)
 	return p;
 }
 
+/* Under RTDEBUG=malloc: false if it is to be an ordinary block. */
+static bool
+alloc_watched(size_t size, size_t align, bool *zero, void **ret)
+{
+	if (rt__debug.malloc == RT_MALLOC_HARD) {
+		*ret = rt__hard_alloc(size, align, zero);
+		return true;
+	}
+	*ret = rt__sample(rt__cache_here(), size, align, zero);
+	return *ret != NULL;
+}
+
 static RT_NOINLINE void *
 alloc_slow(size_t size, bool noscan, bool *zero)
 {
 	void *p;
 
-	if (size <= RT_MEDIUM_MAX)
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, 16, zero, &p))
+		; /* p is what it is */
+	else if (size <= RT_MEDIUM_MAX)
 		p = alloc_class(rt__size_class(size), noscan, zero);
 	else
 		p = alloc_large(size, 0, noscan, zero);
@@ -161,6 +176,17 @@ alloc_slow(size_t size, bool noscan, bool *zero)
 	return p;
 }
 
+/* An ordinary block under RTDEBUG=malloc=sample, if the next sampled one is not due. */
+static void *
+sample_pop(struct rt__cache *c, size_t size)
+{
+	if (size > RT_MEDIUM_MAX || c->until_sample <= 1)
+		return NULL;
+	void *p = rt__bin_pop(&c->bins[rt__size_class(size)]);
+	c->until_sample -= p != NULL;
+	return p;
+}
+
 /* Also of larger blocks that the cache has. */
 static RT_NOINLINE void *
 malloc_slow(size_t size)
@@ -168,9 +194,20 @@ malloc_slow(size_t size)
 	void *p = NULL;
 	bool zero;
 
-	if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
+	if (rt__unlikely(rt__debug.malloc > 0))
+		p = sample_pop(rt__getm_cache()->real, size);
+	else if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
 	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
+}
+
+/* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
+static RT_NORETURN RT_NOINLINE void
+bad_pointer(const char *what, const void *p)
+{
+	if (rt__debug.malloc)
+		rt__blame_pointer(what, p);
+	rt__bad_pointer(what, p);
 }
 
 /* The span of a block in use, which nobody watches any more; NULL in a handler that may not ask. */
@@ -183,11 +220,11 @@ unwatched(const char *what, const void *p, uint8_t **state)
 		return sp;
 	sp = rt__span_watched(p, state);
 	if (!sp)
-		rt__bad_pointer(what, p);
+		bad_pointer(what, p);
 	if (!rt__heap_enter())
 		return NULL;
 	if (!rt__profile_free(p))
-		rt__bad_pointer(what, p);
+		bad_pointer(what, p);
 	rt__store_rlx(*state, (uint8_t)RT_BLOCK_USED);
 	rt__heap_leave();
 	return sp;
@@ -200,7 +237,14 @@ free_slow(void *p)
 
 	if (!p)
 		return;
-	struct rt__span *sp = unwatched("free", p, &state);
+	struct rt__span *sp = rt__span_in_use(p, &state);
+	if (!sp && rt__debug.malloc) {
+		if (!rt__hard_free("free", p))
+			bad_pointer("free", p);
+		return;
+	}
+	if (!sp)
+		sp = unwatched("free", p, &state);
 	if (!sp)
 		return; /* rather lose it */
 	struct rt__cache *c = rt__cache_here();
@@ -280,17 +324,51 @@ rt__calloc(size_t n, size_t size)
 	return p;
 }
 
+/* The span of a block in use, watched or not; NULL if spans know of none. */
 static struct rt__span *
-must_be_in_use(const char *what, const void *p)
+span_of(const void *p)
 {
 	uint8_t *state;
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
-	if (!sp)
-		sp = rt__span_watched(p, &state);
-	if (!sp)
-		rt__bad_pointer(what, p);
-	return sp;
+	return sp ? sp : rt__span_watched(p, &state);
+}
+
+/* Of a block in use; known: to RTDEBUG=malloc, which says what was asked for. */
+static size_t
+must_be_in_use(const char *what, const void *p, bool *known)
+{
+	const struct rt__span *sp = span_of(p);
+	size_t size;
+
+	*known = !sp;
+	if (sp)
+		return usable(sp);
+	if (!rt__debug.malloc || !rt__hard_size(p, &size))
+		bad_pointer(what, p);
+	return size;
+}
+
+static void *
+copy_to(size_t size, const void *old, size_t have, bool noscan)
+{
+	void *p = noscan ? rt_malloc_noscan(size) : rt__malloc(size);
+
+	if (p)
+		__builtin_memcpy(p, old, size < have ? size : have);
+	return p;
+}
+
+static void *
+realloc_known(void *old, size_t size)
+{
+	bool known;
+	size_t have = must_be_in_use("realloc", old, &known);
+	void *p = copy_to(size, old, have, false);
+
+	if (p)
+		rt__hard_free("realloc", old);
+	return p;
 }
 
 /* In place, or as far as the kernel can move its pages; NULL: it is what it was. */
@@ -315,7 +393,9 @@ rt__realloc(void *old, size_t size)
 {
 	if (!old)
 		return rt__malloc(size);
-	struct rt__span *sp = must_be_in_use("realloc", old);
+	struct rt__span *sp = span_of(old);
+	if (!sp)
+		return realloc_known(old, size);
 	size_t have = usable(sp);
 	if (sp->class < RT_CLASSES) {
 		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
@@ -326,17 +406,14 @@ rt__realloc(void *old, size_t size)
 		if (p)
 			return p;
 	}
-	void *p = sp->noscan ? rt_malloc_noscan(size) : rt__malloc(size);
-	if (!p)
-		return NULL;
-	__builtin_memcpy(p, old, size < have ? size : have);
-	rt__free(old);
+	void *p = copy_to(size, old, have, sp->noscan);
+	if (p)
+		rt__free(old);
 	return p;
 }
 
-/* A class whose blocks are so aligned: its size is a multiple of align, and a unit is. */
-static unsigned
-aligned_class(size_t size, size_t align)
+unsigned
+rt__aligned_class(size_t size, size_t align)
 {
 	unsigned class = rt__size_class(RT_ALIGN_UP(size ? size : 1, align));
 
@@ -357,8 +434,10 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
-		p = alloc_class(aligned_class(size, align), false, &zero);
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, &zero, &p))
+		; /* p is what it is */
+	else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
+		p = alloc_class(rt__aligned_class(size, align), false, &zero);
 	else
 		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
 				&zero);
@@ -397,14 +476,21 @@ WEAK(rt__aligned_alloc) void *aligned_alloc(size_t align, size_t size);
 WEAK_DEFINITION size_t
 malloc_usable_size(void *p)
 {
-	return p ? usable(must_be_in_use("malloc_usable_size", p)) : 0;
+	bool known;
+
+	return p ? must_be_in_use("malloc_usable_size", p, &known) : 0;
 }
 
-/* C23: the size is what it was allocated with, which we can check. */
+/* C23: the size is what it was allocated with, which we can check, more or less. */
 static void
 free_checked(void *p, size_t size)
 {
-	if (p && size > usable(must_be_in_use("free_sized", p)))
+	bool known = false;
+	size_t have = p ? must_be_in_use("free_sized", p, &known) : size;
+
+	if (known && size != have)
+		rt__blame_size(p, size);
+	if (size > have)
 		rt__bad_size(p, size);
 	rt__free(p);
 }

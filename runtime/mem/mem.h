@@ -59,6 +59,13 @@ void rt__scavenge_all(void);
 /* $RTMEMLIMIT in bytes; 0: what the cgroup says. */
 void rt__mem_set_limit(size_t bytes);
 
+/* ---- RTDEBUG=malloc=hard ---- */
+
+/* When the program exits: ends it with a report if blocks were overrun and the like. */
+void rt__mem_exit(void);
+/* For the report of a fault there: names the block that it may be about, if one is known. */
+void rt__mem_explain(uintptr_t p);
+
 /* ---- looking at it ---- */
 
 /* $RTMEMPROFILE: a heap profile is taken from now on, at that rate or the ordinary one, and written

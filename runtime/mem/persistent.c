@@ -23,6 +23,12 @@ rt__persistent_init(void)
 {
 	persistent.at = (uintptr_t)first_block;
 	persistent.end = persistent.at + sizeof first_block;
+}
+
+/* When there is an M soon: what holds ranked locks is noted in that. */
+void
+rt__persistent_rank(void)
+{
 	rt__lock_rank(&persistent.lock, RT_RANK_TABLES);
 }
 

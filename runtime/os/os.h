@@ -81,6 +81,8 @@ int rt__os_tgkill(int tid, int sig);
 void rt__os_set_sigmask(uint64_t mask);
 uint64_t rt__os_block_signals(void);
 uint64_t rt__os_get_sigmask(void);
+/* Blocks more signals, and returns what the mask was. */
+uint64_t rt__os_add_sigmask(uint64_t more);
 
 /* ---- throw.c; see base.h for the rest ---- */
 

@@ -44,6 +44,15 @@ rt__os_block_signals(void)
 }
 
 uint64_t
+rt__os_add_sigmask(uint64_t more)
+{
+	uint64_t old = 0;
+
+	rt__syscall6(SYS_rt_sigprocmask, RT_SIG_BLOCK, (long)&more, (long)&old, 8, 0, 0);
+	return old;
+}
+
+uint64_t
 rt__os_get_sigmask(void)
 {
 	uint64_t old = 0;

@@ -224,11 +224,12 @@ struct rt__p {
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */
 	struct rt__cache *cache; /* (p) blocks for malloc, see mem/here.c */
-	int32_t nfree;           /* (p) writes, (a) reads */
-	uint64_t goid, goid_end; /* (p) batch of goroutine ids */
-	uint64_t started, ended; /* (p) writes, (a) reads: goroutines, ever */
-	int64_t urgent_when;     /* (S) when it was last preempted early */
-	uint32_t sysmon_tick;    /* (a) sched_tick when last looked at */
+	struct rt__cache *fast_cache; /* (p) the same, or an empty one: what fast paths see */
+	int32_t nfree;                /* (p) writes, (a) reads */
+	uint64_t goid, goid_end;      /* (p) batch of goroutine ids */
+	uint64_t started, ended;      /* (p) writes, (a) reads: goroutines, ever */
+	int64_t urgent_when;          /* (S) when it was last preempted early */
+	uint32_t sysmon_tick;         /* (a) sched_tick when last looked at */
 	int64_t sysmon_when; /* (a) and when that was: the slice has lasted since then at least */
 	uint32_t sysmon_systick; /* sysmon: the same of system calls */
 	int64_t sysmon_syswhen;

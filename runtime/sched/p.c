@@ -26,7 +26,7 @@ rt__acquirep(struct rt__p *pp)
 	if (mp->p || pp->m)
 		rt__throw("acquirep: already in use");
 	mp->p = pp;
-	mp->cache = pp->cache;
+	mp->cache = pp->fast_cache;
 	pp->m = mp;
 	/* A slice is about to start; nobody counts it while there is one goroutine. */
 	if (rt__load_rlx(&rt__sched.stage) >= RT_STAGE_FULL) {
@@ -133,7 +133,7 @@ p_init(struct rt__p *pp, int32_t id)
 	pp->id = id;
 	pp->preempt = false;
 	if (!pp->cache)
-		pp->cache = &rt__cache_none;
+		pp->cache = pp->fast_cache = &rt__cache_none;
 	if (!pp->timers.heap)
 		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);

@@ -152,7 +152,7 @@ rt__exitsyscall(void)
 	rt__assert(!mp->p && !pp->m && gp->m == mp);
 	gp->sleepy = false;
 	mp->p = pp;
-	mp->cache = pp->cache;
+	mp->cache = pp->fast_cache;
 	pp->m = mp;
 	rt__store_rlx(&pp->syscall_tick, pp->syscall_tick + 1);
 	rt__g_set_status(gp, RT_G_SYSCALL, RT_G_RUNNING);

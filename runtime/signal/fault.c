@@ -11,6 +11,7 @@
  */
 #include <signal.h>
 
+#include "mem/mem.h"
 #include "os/os.h"
 #include "signal/signal_priv.h"
 #include "stack/stack.h"
@@ -119,6 +120,14 @@ is_libc_trap(const struct rt__event *e)
 		*(const uint8_t *)e->pc == X86_HLT;
 }
 
+/* Of the heap, a block may be known that is near, or was there. */
+static void
+explain(uintptr_t addr)
+{
+	rt__eprintf("unexpected fault address 0x%lx\n", addr);
+	rt__mem_explain(addr);
+}
+
 static RT_NORETURN void
 report_bad_address(const struct rt__event *e)
 {
@@ -134,7 +143,7 @@ report_bad_address(const struct rt__event *e)
 		if (e->code == SI_KERNEL) /* the kernel does not know which */
 			rt__eprintf("unexpected fault at a non-canonical address\n");
 		else
-			rt__eprintf("unexpected fault address 0x%lx\n", e->addr);
+			explain(e->addr);
 		rt__eprintf("fatal error: fault\n");
 		print_signal(e);
 	}

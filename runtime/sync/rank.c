@@ -67,10 +67,10 @@ static const char *const names[RT_RANKS] = {
 	[RT_RANK_CONTEXTS] = "contexts", [RT_RANK_SCHED] = "sched",
 	[RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
 	[RT_RANK_STACK] = "stack",       [RT_RANK_STACKUSE] = "stackuse",
-	[RT_RANK_CACHES] = "caches",     [RT_RANK_CENTRAL] = "central",
-	[RT_RANK_PROFILE] = "profile",   [RT_RANK_HEAP] = "heap",
-	[RT_RANK_TABLES] = "tables",     [RT_RANK_STACKS] = "stacks",
-	[RT_RANK_ACTION] = "action",
+	[RT_RANK_CACHES] = "caches",     [RT_RANK_HARD] = "hard",
+	[RT_RANK_CENTRAL] = "central",   [RT_RANK_PROFILE] = "profile",
+	[RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
+	[RT_RANK_STACKS] = "stacks",     [RT_RANK_ACTION] = "action",
 };
 
 /* -1 for a lock inside of a user's object, of which there is no order, and for foreign threads,
@@ -78,23 +78,21 @@ static const char *const names[RT_RANKS] = {
 static int
 rank_of(const struct rt__lock *l)
 {
-	if (rt__getm() == &rt__m_foreign)
-		return -1;
 	for (int rank = 0; rank < RT_RANKS; rank++)
 		for (int i = 0; i < locks[rank].n; i++)
 			if (lock_at(rank, i) == l)
-				return rank;
+				return rt__getm() == &rt__m_foreign ? -1 : rank;
 	return -1;
 }
 
 void
 rt__lock_check(const struct rt__lock *l)
 {
-	uint32_t *held = &rt__getm()->locks_held;
 	int rank = rank_of(l);
 
 	if (rank < 0)
 		return;
+	uint32_t *held = &rt__getm()->locks_held;
 	if (*held >> rank) {
 		rt__eprintf("runtime: taking lock %s with lock %s held\n", names[rank],
 			    names[31 - __builtin_clz(*held)]);
@@ -106,11 +104,11 @@ rt__lock_check(const struct rt__lock *l)
 void
 rt__unlock_check(const struct rt__lock *l)
 {
-	uint32_t *held = &rt__getm()->locks_held;
 	int rank = rank_of(l);
 
 	if (rank < 0)
 		return;
+	uint32_t *held = &rt__getm()->locks_held;
 	if (!(*held >> rank & 1))
 		rt__throw("unlock of a lock that is not held");
 	*held &= ~(1u << rank);

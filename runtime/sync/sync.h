@@ -23,6 +23,7 @@ enum rt__lock_rank {
 	RT_RANK_STACK,    /* arenas of stacks */
 	RT_RANK_STACKUSE, /* how deep goroutines have gone */
 	RT_RANK_CACHES,   /* the list of foreign threads' caches */
+	RT_RANK_HARD,     /* RTDEBUG=malloc=hard and =sample */
 	RT_RANK_CENTRAL,  /* those of size classes: at most one of them */
 	RT_RANK_PROFILE,  /* the heap profile */
 	RT_RANK_HEAP,     /* units of the heap */

@@ -83,6 +83,14 @@ Test(env, bad_values)
 		{"RTDEBUG=no_guard=yes",
 		 "runtime: ignoring RTDEBUG item \"no_guard=yes\": wants "
 		 "key=NUMBER\n"},
+		{"RTDEBUG=malloc=medium,malloc=,malloc=sample:0",
+		 "runtime: ignoring RTDEBUG item \"malloc=medium\": wants malloc=hard, "
+		 "malloc=sample or malloc=sample:N\n"
+		 "runtime: ignoring RTDEBUG item \"malloc=\": wants malloc=hard, "
+		 "malloc=sample or malloc=sample:N\n"
+		 "runtime: ignoring RTDEBUG item \"malloc=sample:0\": wants malloc=hard, "
+		 "malloc=sample or malloc=sample:N\n"},
+		{"RTDEBUG=malloc=hard", ""},
 		{"RTDEBUG==", "runtime: ignoring RTDEBUG item \"=\": unknown key\n"},
 		{"RTDEBUG=,,no_guard=1,,bad,",
 		 "runtime: ignoring RTDEBUG item \"bad\": unknown key\n"},

@@ -213,14 +213,16 @@ expect(const char *name, uint64_t allocs, uint64_t bytes, uint64_t used, uint64_
 	cr_assert(s.line > 0 && s.depth >= 2, "%s: line %lu, %lu frames", name, s.line, s.depth);
 }
 
+/* What has been read points into the output of the last run, so that stays. */
 static void
 run(const char *guest, const char *name, const char *procs)
 {
-	struct guest g = guest_run(guest, .args = {name}, .env = {procs}, .timeout_s = 60);
+	static struct guest g;
 
+	guest_free(&g);
+	g = guest_run(guest, .args = {name}, .env = {procs}, .timeout_s = 60);
 	guest_expect_exit(&g, 0);
 	read_profile(g.out, g.out_len);
-	guest_free(&g);
 }
 
 /* ---- tests ---- */
@@ -313,5 +315,10 @@ Test(profile, cannot_be_written)
 
 	guest_expect_exit(&g, 0);
 	guest_expect_err_is(&g, "runtime: $RTMEMPROFILE: cannot write /no/x: error 2\n");
+	guest_free(&g);
+	g = guest_run("profile", .args = {"at-exit"},
+		      .env = {"RTMEMPROFILE=/no/x", "RTDEBUG=malloc=hard"});
+	guest_expect_exit(&g, 0);
+	guest_expect_err_is(&g, "runtime: ignoring RTMEMPROFILE=/no/x: not with RTDEBUG=malloc\n");
 	guest_free(&g);
 }

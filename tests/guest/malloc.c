@@ -180,7 +180,8 @@ aligned(int argc, char **argv)
 			memset(p, 7, sizes[i] < 70000 ? sizes[i] : 70000);
 			p = realloc(p, sizes[i] + 100);
 			CHECK(p && holds(p, sizes[i] < 70000 ? sizes[i] : 70000, 7));
-			free_aligned_sized(p, align, sizes[i]);
+			free_sized(p, sizes[i] + 100);
+			free_aligned_sized(aligned_alloc(align, sizes[i]), align, sizes[i]);
 		}
 	}
 	void *p = NULL, *volatile none;
@@ -460,9 +461,9 @@ on_alarm(int sig)
 static int
 handler(int argc, char **argv)
 {
-	struct itimerval every = {{0, 200}, {0, 200}};
+	int us = number(argc, argv, 200);
+	struct itimerval every = {{0, us}, {0, us}};
 
-	(void)argc, (void)argv;
 	signal(SIGALRM, on_alarm);
 	setitimer(ITIMER_REAL, &every, NULL);
 	while (handled < 500) {

@@ -44,6 +44,23 @@ Test(rtdebug, the_last_one_wins)
 	cr_expect_str_eq(complaints, "inittrace=x:wants key=NUMBER;");
 }
 
+Test(rtdebug, malloc_takes_words)
+{
+	cr_expect_eq(parse("").malloc, 0);
+	cr_expect_eq(parse("malloc=hard").malloc, RT_MALLOC_HARD);
+	cr_expect_eq(parse("malloc=sample").malloc, RT_MALLOC_SAMPLE);
+	cr_expect_eq(parse("malloc=hard,malloc=sample:7").malloc, 7);
+	cr_expect_str_empty(complaints);
+	static const char *const bad[] = {
+		"malloc",           "malloc=",        "malloc=1",        "malloc=har",
+		"malloc=harder",    "malloc=sample:", "malloc=sample:0", "malloc=sample:x",
+		"malloc=sample:-1", "malloc=samples"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		cr_expect_eq(parse(bad[i]).malloc, 0, "%s", bad[i]);
+		cr_expect_neq(strstr(complaints, ":wants malloc=hard, malloc=sample or"), NULL);
+	}
+}
+
 Test(rtdebug, empty_items_are_nothing)
 {
 	cr_expect_eq(parse("").inittrace, 0);

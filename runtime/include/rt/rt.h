@@ -242,7 +242,7 @@ void rt_read_mem_stats(rt_mem_stats *ret);
  * Heap profiles: who has allocated what, and what of it is still in use, as samples of one block
  * for so many bytes on average. rt_set_mem_profile_rate begins, ends (0), or changes the rate, and
  * returns what it was: at first 0, or RT_MEM_PROFILE_RATE with $RTMEMPROFILE. With 1, every block
- * is sampled. Blocks that were allocated before are in no profile.
+ * is sampled. Blocks that were allocated before are in no profile. RTDEBUG=malloc: no profile.
  *
  * rt_write_heap_profile writes what has been sampled so far, for `go tool pprof` and everything
  * else that reads its format; functions and lines are in it. 0, or an errno. Two of them show what
