@@ -10,7 +10,7 @@
  * section of sched.lock. A goroutine makes up to CALLS system calls, of which each may block in the
  * kernel for ever; then it ends, or computes until it is preempted. sysmon looks at each P again
  * and again, unless it sleeps because all are idle. Left out: locked goroutines, stop the world
- * (stw.pml), the time that sysmon lets a call or a slice take, and who asks for an early preemption:
+ * (stw.pml), the time that sysmon lets a call or a slice take, and who asks for early preemption:
  * the M that waits, again and again, or sysmon, which here does it for both.
  *
  * -DBRIEF: nobody computes for long, so that there is no preemption: what is left, the hand-over of
