@@ -219,7 +219,6 @@ struct rt__p {
 	int32_t early_stops;     /* (p) since a slice was over */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
-	bool missed;             /* (a) the goroutine could not be stopped where it was */
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
 	struct rt__m *m;         /* M that holds it, or NULL */
 	struct rt__p *link;      /* (S) next idle P */

@@ -86,6 +86,8 @@ launch(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__p *pp)
 {
 	rt__save_fpctl(&gp->fpctl); /* C11 7.6: a thread starts with its creator's */
 	launch_with(gp, regs, pp);
+	if (rt__unlikely(pp && rt__load_rlx(&pp->preempt)))
+		rt__preempt_poll();
 }
 
 static RT_NOINLINE struct rt__g *

@@ -38,10 +38,10 @@
  *    frame at the stack pointer, is one, and a handler that blocks no signals returns by it with
  *    the mask that the thread has.
  *
- * Otherwise P.preempt stays, and the handler says so (P.missed), for sysmon to try again, less and
- * less often. A signal that finds its goroutine gone is not missed: who has the P now comes by the
- * scheduler, or back from a system call, and looks at P.preempt. Nor is that goroutine's next
- * system call to end with EINTR (rt__wait_on).
+ * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often. A signal
+ * that comes too late, when the goroutine has given its P up for a system call, is not to end that
+ * with EINTR (rt__wait_on). Who starts goroutines in a loop is mostly in text of the runtime, so
+ * that looks at P.preempt, too.
  *
  * A goroutine that was stopped early comes next after the one it was stopped for, in what is left
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
@@ -84,7 +84,6 @@ signal_m(struct rt__m *mp)
 void
 rt__preempt_one(struct rt__p *pp)
 {
-	rt__store_rlx(&pp->missed, false);
 	rt__store_rlx(&pp->preempt, true);
 	signal_m(rt__load_rlx(&pp->m));
 }
@@ -241,38 +240,13 @@ is_ours(struct rt__m *mp, const siginfo_t *info)
 		rt__xchg_acqrel(&mp->urg_pending, 0u) != 0;
 }
 
-/* The goroutine on pp has to be asked again. On a signal stack. */
-static void
-missed(struct rt__p *pp)
-{
-	rt__store_rlx(&pp->missed, true);
-	rt__fence_seq(); /* StoreLoad; pairs with that in rt__timers_plan */
-	rt__sysmon_look_by(rt__nanotime() + RT_RESEND_MIN_NS);
-}
-
-/* Whether the goroutine will stop. */
-static bool
-inject(const struct rt__m *mp, struct rt__ucontext *uc)
-{
-	uintptr_t pc = rt__interrupted_pc(uc);
-	enum rt__text text = rt__text_of(pc);
-
-	if (!can_inject(mp, uc))
-		return false;
-	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
-		rt__async_inject(uc, ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
-	else if (text == RT_TEXT_USER && no_libc_frame(mp, uc))
-		rt__async_inject(uc, ASYNC_PREEMPT, pc);
-	else
-		return false;
-	return true;
-}
-
 static void
 sigurg(int sig, void *info, void *context)
 {
 	struct rt__m *mp = rt__getm();
 	struct rt__ucontext *uc = context;
+	uintptr_t pc = rt__interrupted_pc(uc);
+	enum rt__text text = rt__text_of(pc);
 
 	if (!is_ours(mp, info)) {
 		if (!rt__hooks.signal_chain(sig, info, context))
@@ -280,9 +254,12 @@ sigurg(int sig, void *info, void *context)
 		return;
 	}
 	rt__wait_on(uc);
-	struct rt__p *pp = mp->p;
-	if (pp && rt__load_rlx(&pp->preempt) && !inject(mp, uc))
-		missed(pp);
+	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
+		return;
+	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
+		rt__async_inject(uc, ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
+	else if (text == RT_TEXT_USER && no_libc_frame(mp, uc))
+		rt__async_inject(uc, ASYNC_PREEMPT, pc);
 }
 
 /* ---- what was put in ---- */
@@ -319,6 +296,13 @@ void
 rt__preempt_self(void)
 {
 	rt__mcall(preempt_m);
+}
+
+void
+rt__preempt_poll(void)
+{
+	if (rt__may_park(rt__getm()))
+		rt__preempt_self();
 }
 
 void

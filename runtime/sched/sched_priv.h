@@ -338,11 +338,14 @@ bool rt__timer_stop_by(struct rt__timer *t, const struct rt__m *self);
 /* Calls the functions of at most max timers that are due: of how many. */
 int rt__timers_fire(struct rt__timers *ts, struct rt__m *mp, int64_t now, int max);
 void rt__timers_move(struct rt__timers *to, struct rt__timers *from);
+void rt__timers_move_due(struct rt__timers *to, struct rt__timers *from, int64_t now, int max);
 
 /* ---- timers.c ---- */
 /* Runs pp's timers that are due; pp is mp's. Whether there were any. */
 bool rt__timers_look(struct rt__m *mp, struct rt__p *pp);
-/* The same for the heaps of others, until one had any. */
+/* The same for the heaps of others, until one had any; by an M that does not spin, and by one that
+ * does, and will wake somebody for the rest. */
+bool rt__timers_look_far(struct rt__m *mp, struct rt__p *pp);
 bool rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps);
 /* The P with the earliest timer, and when that is due; NULL and RT_NEVER without any. */
 struct rt__p *rt__timers_first(int64_t *ret_when);
@@ -368,9 +371,10 @@ int64_t rt__preempt_when(void);
 /* The same for the goroutine on pp, which keeps timers waiting; false: it has none. */
 bool rt__preempt_for_timers(struct rt__p *pp, int64_t now);
 #define RT_URGENT_EVERY_NS 1000000 /* at most so often, of one P */
-#define RT_RESEND_MIN_NS 50000     /* who could not be stopped is asked again after that */
 /* The same, since a goroutine waits on the global queue, with every P busy. */
 bool rt__preempt_for_global(void);
+/* The caller was asked to give way: it does, if it may. */
+void rt__preempt_poll(void);
 /* The running goroutine gives way, as if it had been caught here. */
 void rt__preempt_self(void);
 

@@ -185,14 +185,16 @@ find_near(struct rt__m *mp, struct rt__p *pp, bool *inherit)
 	return gp ? gp : globrunq_try(pp, RT_RUNQ_SIZE / 2);
 }
 
-/* Stealing, if this M spins already or fewer than half of the busy Ps have a thief. */
+/* Stealing, if this M spins already or fewer than half of the busy Ps have a thief; else others'
+ * timers. */
 static struct rt__g *
 find_far(struct rt__m *mp)
 {
 	int32_t busy = rt__load_acq(&rt__sched.ps)->n - rt__load_rlx(&rt__sched.npidle);
+	bool inherit;
 
 	if (!mp->spinning && 2 * rt__load_rlx(&rt__sched.nmspinning) >= busy)
-		return NULL;
+		return rt__timers_look_far(mp, mp->p) ? rt__runq_get(&mp->p->runq, &inherit) : NULL;
 	rt__become_spinning(mp);
 	return rt__steal_work(mp->p);
 }

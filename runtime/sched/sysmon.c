@@ -2,9 +2,8 @@
 /*
  * The monitor thread: an M without a P. It sleeps until the next of the things falls due that it
  * knows of, at most 10 ms; while all Ps are idle, until somebody takes one. Who needs it earlier
- * kicks it. A wake-up costs the process some 35 us of processor time on a virtual machine, and as
- * much sleep again, so each one has to be for something: it does not come back to see whether a
- * preemption has worked, but the handler that could not stop its goroutine says so (preempt.c).
+ * kicks it. A wake-up costs the process some 35 us of processor time on a virtual machine, so each
+ * one has to be for something.
  *
  * The exception are system calls that are made while goroutines wait for the P. They are too many
  * to tell sysmon of each. So the first one does, and for the next 50 rounds, it looks every 20 us.
@@ -33,6 +32,7 @@
 
 #include "mem/mem.h"
 
+#define RESEND_MIN_NS 50000
 #define FAST_NS 20000
 #define FAST_ROUNDS 50
 #define SLEEP_MAX_NS 10000000
@@ -129,7 +129,7 @@ watch_running(struct rt__p *pp, int64_t now)
 		rt__store_rlx(&pp->sysmon_when, now);
 		rt__store_rlx(&pp->sysmon_tick, tick);
 		pp->resend_when = now;
-		pp->resend_delay = RT_RESEND_MIN_NS;
+		pp->resend_delay = RESEND_MIN_NS;
 		return;
 	}
 	bool over = now - rt__load_rlx(&pp->sysmon_when) >= SLICE_NS && rt__work_waits(pp);
@@ -202,8 +202,8 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* When pp is to be looked at. Who was asked to stop needs nobody, unless he could not; and when a
- * slice is over and nobody waits, that will not change so soon. */
+/* When pp is to be looked at. When a slice is over and nobody waits, that will not change so soon.
+ */
 static int64_t
 due_at(struct rt__p *pp, int64_t now)
 {
@@ -215,7 +215,7 @@ due_at(struct rt__p *pp, int64_t now)
 	if (status != RT_P_RUNNING)
 		return RT_NEVER;
 	if (rt__load_rlx(&pp->preempt))
-		return rt__load_rlx(&pp->missed) ? pp->resend_when : RT_NEVER;
+		return pp->resend_when;
 	return over > now ? over : RT_NEVER;
 }
 
@@ -238,7 +238,7 @@ sleep_while_busy(int64_t now, int64_t trace, bool fast)
 {
 	int64_t when = fast ? now + FAST_NS : now + SLEEP_MAX_NS;
 
-	/* First the longest, then what is earlier: who starts a timer, or could not be stopped,
+	/* First the longest, then what is earlier: who starts a timer, or could preempt nobody yet,
 	 * sees either, or we see it. */
 	rt__store_rlx(&rt__sched.sysmon_slow, !fast);
 	rt__store_rlx(&rt__sched.sysmon_when, when);

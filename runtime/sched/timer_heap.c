@@ -331,3 +331,18 @@ rt__timers_move(struct rt__timers *to, struct rt__timers *from)
 	rt__unlock(&from->lock);
 	rt__unlock(&to->lock);
 }
+
+/* The same for those that are due, at most max. */
+void
+rt__timers_move_due(struct rt__timers *to, struct rt__timers *from, int64_t now, int max)
+{
+	struct rt__timer *t;
+
+	rt__lock(&to->lock);
+	rt__lock(&from->lock);
+	while (max-- > 0 && (t = take_due(from, now)) != NULL)
+		insert(to, t);
+	settle(to);
+	rt__unlock(&from->lock);
+	rt__unlock(&to->lock);
+}

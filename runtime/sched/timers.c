@@ -4,8 +4,9 @@
  *
  * A timer goes onto the heap of the P that starts it, and mostly that P's M finds it due, on its
  * way through the scheduler: when its queue has run dry, every 61 slices, and when it was
- * preempted. A yield between goroutines never looks. An M that spins looks at the other heaps as
- * well.
+ * preempted. A yield between goroutines never looks. An M that is about to sleep looks at the other
+ * heaps as well: the M of such a P may wait for a CPU, and who sleeps with its timer overdue would
+ * wake at once, again and again.
  *
  * While a P is idle, one idle M is the keeper (idle.c): it sleeps until the earliest timer of all
  * Ps. An M that is about to sleep takes the role over if it knows of an earlier one. So who starts
@@ -29,6 +30,7 @@
 #define LATE_NS 50000
 #define STUCK_NS 2000000 /* more than RT_URGENT_EVERY_NS: asked before */
 #define BATCH_NS 250000
+#define PASS_ON_MAX 1024 /* with both heaps locked */
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
 
@@ -61,6 +63,14 @@ rt__timer_stop(struct rt__timer *t)
 
 /* ---- looking ---- */
 
+/* Nobody was woken for what timers have put on the queue (want_wake). This M takes one. */
+static void
+wake_for_rest(const struct rt__p *pp)
+{
+	if (rt__load_rlx(&pp->runq.head) != pp->runq.tail || rt__load_rlx(&rt__sched.runq.n) != 0)
+		rt__wakep();
+}
+
 bool
 rt__timers_look(struct rt__m *mp, struct rt__p *pp)
 {
@@ -69,9 +79,16 @@ rt__timers_look(struct rt__m *mp, struct rt__p *pp)
 	rt__store_rlx(&pp->timers.looked, now);
 	if (rt__timers_fire(&pp->timers, mp, now, FIRE_MAX) == 0)
 		return false;
-	/* Nobody was woken for what is on the queue now (want_wake). This M takes one. */
-	if (rt__load_rlx(&pp->runq.head) != pp->runq.tail || rt__load_rlx(&rt__sched.runq.n) != 0)
-		rt__wakep();
+	wake_for_rest(pp);
+	return true;
+}
+
+bool
+rt__timers_look_far(struct rt__m *mp, struct rt__p *pp)
+{
+	if (!rt__timers_steal(mp, rt__load_acq(&rt__sched.ps)))
+		return false;
+	wake_for_rest(pp);
 	return true;
 }
 
@@ -159,7 +176,7 @@ late_when(const struct rt__p *pp)
 	return later(when, rt__load_rlx(&pp->urgent_when) + RT_URGENT_EVERY_NS);
 }
 
-/* Whether its goroutine is about to stop, or else its handler tells sysmon. */
+/* Whether its goroutine was asked to stop: sysmon comes back to that in any case. */
 static bool
 was_asked(const struct rt__p *pp)
 {
@@ -168,25 +185,26 @@ was_asked(const struct rt__p *pp)
 
 /* The lock keeps the number of Ps. */
 static void
-pass_on(struct rt__p *pp)
+pass_on(struct rt__p *pp, int64_t now)
 {
 	rt__lock(&rt__sched.lock);
 	const struct rt__ps *ps = rt__sched.ps;
 	if (pp->id < ps->n && ps->n > 1)
-		rt__timers_move(&ps->p[(pp->id + 1) % ps->n]->timers, &pp->timers);
+		rt__timers_move_due(&ps->p[(pp->id + 1) % ps->n]->timers, &pp->timers, now,
+				    PASS_ON_MAX);
 	rt__unlock(&rt__sched.lock);
 }
 
 /*
  * Has the timers of pp run: by an M that steals them, or by its own, whose goroutine is preempted
- * or in a system call. One that cannot be stopped where it is, and was asked before, leaves them to
- * the next P.
+ * or in a system call. One that cannot be stopped where it is, and was asked before, leaves those
+ * that are due to the next P; not one that is late because there are so many.
  */
 static void
 help(struct rt__p *pp, int64_t now)
 {
-	if (now - batch_when(&pp->timers) >= STUCK_NS)
-		pass_on(pp);
+	if (now - later(batch_when(&pp->timers), rt__load_rlx(&pp->timers.looked)) >= STUCK_NS)
+		pass_on(pp, now);
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
 		rt__wakep();
 	else if (!rt__preempt_for_timers(pp, now) && rt__retake_syscall(pp, RT_P_IDLE))
