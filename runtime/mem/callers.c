@@ -25,7 +25,7 @@ stack_here(void)
 		stack = rt__hooks.thread_stack(rt__get_tp());
 	else if (mp->curg)
 		stack = mp->curg->stack;
-	if (sp - stack.lo < stack.hi - stack.lo)
+	if (rt__on_this_stack(stack, sp))
 		return stack;
 	return (struct rt__stack){sp, RT_ALIGN_UP(sp + 1, PAGE)};
 }

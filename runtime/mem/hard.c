@@ -50,7 +50,6 @@ rt__hard_init(void)
 	hard.seed |= 1;
 	hard.pools = rt__persistent_alloc(RT_CLASS_SMALL_END * sizeof *hard.pools, RT_CACHE_LINE);
 	rt__redzone_init();
-	rt__origin_init();
 }
 
 /* ---- with hard.lock ---- */

@@ -3,7 +3,7 @@
  * RTDEBUG=malloc=hard and malloc=sample: blocks about which more is known, and whose surroundings
  * are watched.
  *
- *	origin.c	call stacks: who allocated and who freed
+ *	origin.c	who allocated and who freed, by call stacks (stacks.h)
  *	record.c	what is known of each such block
  *	redzone.c	bytes before and behind a block, and in one that is free
  *	guarded.c	blocks on pages of their own, between pages that nobody may touch
@@ -28,7 +28,6 @@ struct rt__origin {
 } __attribute__((packed, aligned(4)));
 #define RT_WHO_THREAD (1ul << 63)
 
-void rt__origin_init(void);
 /* The caller's. Takes no lock. */
 struct rt__origin rt__origin_here(void);
 /* "runtime: VERB by goroutine N at\n" and the frames. */

@@ -4,38 +4,48 @@
  * many blocks it has: whoever notes a stack for each block keeps a number for it.
  *
  * It is bounded, and lies outside of the heap: addresses reserved when the first stack comes, and
- * committed as they come. A stack is a run of words: how many and their hash, then the program
- * counters; its number is the index of the first. Stacks stay, and do not change, so that readers
- * need no lock. An open hash table leads to them; only who finds nothing there takes the lock.
+ * committed by touch. A stack is a run of words: how many and their hash, then the program
+ * counters; its number is the index of the first. Stacks stay, and do not change.
+ *
+ * No lock: any thread may come at any time, a signal handler that has interrupted another one here,
+ * too, and a fork may happen in the middle. A stack is written where nobody else writes, since its
+ * words were taken by a compare-and-swap of `used`, and then published by one of an empty slot, so
+ * who finds its number finds it whole. Of two that add the same stack at once, the one that loses
+ * the slot finds the other's there; its own words are wasted.
  */
 #include "mem/stacks.h"
 
 #include "os/os.h"
-#include "sync/sync.h"
 
 #define SLOTS (1u << 16)
-#define MAX_STACKS (SLOTS / 4 * 3)
-#define WORDS (1u << 20) /* 8 MiB: 20 frames for each */
+#define PROBES 64u       /* then it is full */
+#define WORDS (1u << 20) /* 8 MiB: 16 frames for each */
 
 struct table {
 	uint32_t slot[SLOTS]; /* (a) a number, 0 if free */
+	uint32_t used;        /* (a) words, after the first */
 	uint64_t words[WORDS];
 };
 
-static struct {
-	struct rt__lock lock;
-	struct table *table; /* (a) NULL until the first stack comes */
-	uint32_t n, used;    /* (L) stacks, words */
-} stacks;
+static struct table *the_table; /* (a) NULL until the first stack comes */
 
-void
-rt__stacks_init(void)
+static struct table *
+table(void)
 {
-	rt__lock_rank(&stacks.lock, RT_RANK_STACKS);
+	struct table *t = rt__load_acq(&the_table); /* pairs with the release below */
+
+	if (rt__likely(t != NULL))
+		return t;
+	t = rt__os_reserve(sizeof *t);
+	if (t && !rt__cas_rel(&the_table, (struct table *)NULL, t)) {
+		rt__os_unmap(t, sizeof *t);
+		t = rt__load_acq(&the_table);
+	}
+	return t;
 }
 
-static uint32_t
-hash_of(const uintptr_t *pcs, unsigned n)
+static uint64_t
+head_of(const uintptr_t *pcs, unsigned n)
 {
 	uint64_t h = n;
 
@@ -43,78 +53,60 @@ hash_of(const uintptr_t *pcs, unsigned n)
 		h = (h ^ pcs[i]) * 0x9e3779b97f4a7c15;
 		h ^= h >> 32;
 	}
-	return (uint32_t)h;
-}
-
-static uint64_t
-head_of(uint32_t hash, unsigned n)
-{
-	return (uint64_t)hash << 32 | n;
+	return h << 32 | n;
 }
 
 static bool
-is_at(const struct table *t, uint32_t id, uint64_t head, const uintptr_t *pcs, unsigned n)
+is_at(const struct table *t, uint32_t id, uint64_t head, const uintptr_t *pcs)
 {
 	return t->words[id] == head &&
-		__builtin_memcmp(&t->words[id + 1], pcs, n * sizeof *pcs) == 0;
+		__builtin_memcmp(&t->words[id + 1], pcs, (uint32_t)head * sizeof *pcs) == 0;
 }
 
-/* Its number, or 0; *i is the slot where it is, or would be. */
+/* Writes a stack down, for nobody to find yet: its number, or 0. */
 static uint32_t
-find(const struct table *t, uint32_t hash, const uintptr_t *pcs, unsigned n, uint32_t *i)
+keep(struct table *t, uint64_t head, const uintptr_t *pcs)
 {
-	uint64_t head = head_of(hash, n);
+	uint32_t n = (uint32_t)head, used;
 
-	for (*i = hash % SLOTS;; *i = (*i + 1) % SLOTS) {
-		uint32_t id = rt__load_acq(&t->slot[*i]); /* pairs with the release in insert */
-
-		if (id == 0 || is_at(t, id, head, pcs, n))
-			return id;
-	}
-}
-
-/* With the lock. */
-static uint32_t
-insert(struct table *t, uint32_t hash, const uintptr_t *pcs, unsigned n)
-{
-	uint32_t i, id = find(t, hash, pcs, n, &i);
-
-	if (id != 0 || stacks.n == MAX_STACKS || WORDS - stacks.used < n + 2)
-		return id;
-	id = stacks.used + 1;
-	t->words[id] = head_of(hash, n);
-	__builtin_memcpy(&t->words[id + 1], pcs, n * sizeof *pcs);
-	stacks.used += n + 1;
-	stacks.n++;
-	rt__store_rel(&t->slot[i], id); /* publishes the words */
-	return id;
+	do {
+		used = rt__load_rlx(&t->used);
+		if (WORDS - used < n + 2)
+			return 0;
+	} while (!rt__cas_rlx(&t->used, used, used + n + 1));
+	t->words[used + 1] = head;
+	__builtin_memcpy(&t->words[used + 2], pcs, n * sizeof *pcs);
+	return used + 1;
 }
 
 uint32_t
 rt__stacks_add(const uintptr_t *pcs, unsigned n)
 {
-	struct table *t = rt__load_acq(&stacks.table); /* pairs with the release below */
-	uint32_t id = 0, i;
+	struct table *t = table();
+	uint64_t head = head_of(pcs, n < RT_STACK_DEPTH ? n : RT_STACK_DEPTH);
+	uint32_t mine = 0;
 
-	n = n < RT_STACK_DEPTH ? n : RT_STACK_DEPTH;
-	uint32_t hash = hash_of(pcs, n);
-	if (t)
-		id = find(t, hash, pcs, n, &i);
-	if (id != 0)
-		return id;
-	rt__lock(&stacks.lock);
-	if (!stacks.table)
-		rt__store_rel(&stacks.table, (struct table *)rt__os_reserve(sizeof *t));
-	if (stacks.table)
-		id = insert(stacks.table, hash, pcs, n);
-	rt__unlock(&stacks.lock);
-	return id;
+	for (uint32_t i = 0; t && i < PROBES; i++) {
+		uint32_t *slot = &t->slot[((uint32_t)(head >> 32) + i) % SLOTS];
+		uint32_t id = rt__load_acq(slot); /* pairs with the release below */
+
+		if (id == 0) {
+			if (mine == 0 && (mine = keep(t, head, pcs)) == 0)
+				return 0;
+			if (rt__cas_rel(slot, 0u, mine))
+				return mine;
+			id = rt__load_acq(slot);
+		}
+		if (is_at(t, id, head, pcs))
+			return id;
+	}
+	return 0;
 }
 
 unsigned
 rt__stacks_get(uint32_t id, const uintptr_t **ret_pcs)
 {
-	const struct table *t = rt__load_acq(&stacks.table);
+	const struct table *t = rt__load_acq(&the_table);
 
 	_Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "a word holds a program counter");
 	if (!t || id == 0)

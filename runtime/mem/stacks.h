@@ -7,12 +7,10 @@
 
 #define RT_STACK_DEPTH 64u /* frames that are kept of one */
 
-void rt__stacks_init(void);
-
 /*
  * The number of a stack, for good: the same for the same program counters, innermost first, of
- * which the first RT_STACK_DEPTH count. 0: there is no room for one more. Any thread, any stack;
- * not in a handler that may have interrupted it (rt__heap_enter).
+ * which the first RT_STACK_DEPTH count. 0: there is no room for one more. Any thread, any stack,
+ * any time.
  */
 uint32_t rt__stacks_add(const uintptr_t *pcs, unsigned n);
 

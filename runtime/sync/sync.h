@@ -28,7 +28,6 @@ enum rt__lock_rank {
 	RT_RANK_PROFILE,  /* the heap profile */
 	RT_RANK_HEAP,     /* units of the heap */
 	RT_RANK_TABLES,   /* memory of the runtime's tables */
-	RT_RANK_STACKS,   /* call stacks that are kept */
 	RT_RANK_ACTION,   /* the program's action for the runtime's own signal */
 	RT_RANKS
 };

@@ -30,7 +30,7 @@ Test(block, short_calls_starve_nobody, .timeout = 240)
 	short_calls("GOMAXPROCS=2");
 }
 
-/* Not yet: who is preempted early, again and again, starts a new slice each time. */
+/* Here calls and hogs take turns on one processor. */
 Test(block, short_calls_on_one_p, .timeout = 240)
 {
 	short_calls("GOMAXPROCS=1");

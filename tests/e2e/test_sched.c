@@ -81,7 +81,7 @@ Test(sched, lock_os_thread_nesting, .timeout = 120)
 	everywhere("nesting", NULL);
 }
 
-/* Not yet: threads are clones of the one that starts them, whatever a goroutine has done to it. */
+/* What a locked goroutine has done to its thread ends with it. */
 Test(sched, locked_end_takes_the_thread_along, .timeout = 120)
 {
 	everywhere("end-locked", NULL);

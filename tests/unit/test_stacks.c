@@ -52,7 +52,6 @@ Test(stacks, same_number_for_the_same_stack)
 	uintptr_t pcs[RT_STACK_DEPTH];
 	pthread_t t[THREADS];
 
-	rt__stacks_init();
 	for (int i = 0; i < THREADS; i++)
 		cr_assert_eq(pthread_create(&t[i], NULL, add_all, ids[i]), 0);
 	for (int i = 0; i < THREADS; i++)
@@ -68,7 +67,6 @@ Test(stacks, deeper_ones_are_cut)
 {
 	uintptr_t pcs[RT_STACK_DEPTH + 5];
 
-	rt__stacks_init();
 	for (unsigned i = 0; i < RT_STACK_DEPTH + 5; i++)
 		pcs[i] = i;
 	uint32_t id = rt__stacks_add(pcs, RT_STACK_DEPTH + 5);
@@ -84,7 +82,6 @@ fill(unsigned depth)
 	uint32_t id, first = 0;
 	uintptr_t n = 0;
 
-	rt__stacks_init();
 	cr_assert_eq(rt__stacks_get(0, &got), 0u);
 	for (;; n++) {
 		pcs[depth / 2] = n;
