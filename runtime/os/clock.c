@@ -10,6 +10,8 @@
 #include "os/os.h"
 #include "os/sysnum.h"
 
+#define SHORT_SLICE_NS 100000 /* the least that the kernel takes */
+
 int64_t
 rt__nanotime(void)
 {
@@ -23,6 +25,26 @@ void
 rt__os_precise_sleep(bool on)
 {
 	rt__syscall3(SYS_prctl, RT_PR_SET_TIMERSLACK, on, 0); /* ns; 0 is the default */
+}
+
+/* linux/sched/types.h, as of its first version. */
+struct sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period; /* ns; of SCHED_OTHER: runtime is the slice */
+};
+
+void
+rt__os_short_slices(bool on)
+{
+	struct sched_attr a = {.size = sizeof a};
+
+	if (rt__syscall6(SYS_sched_getattr, 0, (long)&a, sizeof a, 0, 0, 0) != 0 || a.policy != 0)
+		return;                      /* somebody has chosen another policy */
+	a.runtime = on ? SHORT_SLICE_NS : 0; /* 0: as the kernel likes */
+	rt__syscall3(SYS_sched_setattr, 0, (long)&a, 0);
 }
 
 int64_t

@@ -145,6 +145,10 @@ void rt__os_sleep(int64_t ns);
 /* How late the kernel may end this thread's sleeps: as little as it can, or as for any thread (50
  * us, so that it can end several at once). Children inherit it. */
 void rt__os_precise_sleep(bool on);
+/* This thread runs seldom and briefly: when it wakes up, it need not wait for the next tick to get
+ * the CPU of one that computes; or it is as any other. From Linux 6.12 on; before, nothing changes.
+ * Children inherit it. */
+void rt__os_short_slices(bool on);
 
 /* ---- futex.c ---- */
 

@@ -265,6 +265,7 @@ rt__start_unborn_ms(void)
 	struct rt__m *mp = rt__sched.unborn_ms;
 	rt__store_rlx(&rt__sched.unborn_ms, (struct rt__m *)NULL);
 	rt__unlock(&rt__sched.lock);
+	rt__os_short_slices(false); /* they are clones of this one */
 	while (mp) {
 		struct rt__m *next = mp->idle_link;
 
@@ -272,6 +273,7 @@ rt__start_unborn_ms(void)
 		start_m(mp);
 		mp = next;
 	}
+	rt__os_short_slices(true);
 }
 
 void

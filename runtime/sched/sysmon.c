@@ -335,6 +335,7 @@ rt__sysmon(void)
 	int fast = 0; /* so many rounds more */
 
 	rt__preempt_init();
+	rt__os_short_slices(true);
 	start_clocks(now);
 	for (;;) {
 		sleep_while_busy(now, trace, fast > 0);
