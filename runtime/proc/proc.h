@@ -194,17 +194,33 @@ struct rt__runq {
 /* No time: later than any. */
 #define RT_NEVER INT64_MAX
 
-/* A heap of timers: sched/timer_heap.c. */
+/* Something that is due, and a queue of that in order of time: sched/due.c. */
+struct rt__due {
+	int64_t when;
+	uintptr_t what;
+};
+struct rt__due_bucket;
+struct rt__due_range {
+	int64_t from;
+	struct rt__due_bucket *b;
+};
+struct rt__due_queue {
+	int32_t n;                   /* entries */
+	int32_t nbuckets, cap;       /* of the index */
+	struct rt__due_range *index; /* the latest first */
+	struct rt__due_bucket *free;
+};
+
+/* A P's timers: sched/timer_heap.c. */
 struct rt__timers {
-	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
-	int64_t second;       /* (a) and the one after it */
-	int64_t looked;       /* (a) when the owner last compared that with the clock */
+	int64_t next;   /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t batch;  /* (a) ... and when it is to be run, with those that come soon after */
+	int64_t looked; /* (a) when the owner last compared that with the clock */
 	struct rt__lock lock; /* of all that follows */
-	int32_t n;            /* entries, */
-	int32_t pending;      /* (a) of which so many were not stopped */
+	int32_t pending;      /* (a) entries that were not stopped */
 	uint32_t cap, free;   /* a free slot, the first of a chain */
-	struct rt__timer_entry *heap;
 	union rt__timer_slot *slots;
+	struct rt__due_queue queue;
 };
 
 /* The queue is last: of a P that has run little, only the first lines have been touched. */

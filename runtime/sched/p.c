@@ -134,7 +134,7 @@ p_init(struct rt__p *pp, int32_t id)
 	pp->preempt = false;
 	if (!pp->cache)
 		pp->cache = pp->fast_cache = &rt__cache_none;
-	if (!pp->timers.heap)
+	if (!pp->timers.queue.index)
 		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }

@@ -207,6 +207,8 @@ struct rt__timer {
 void rt__timer_init(struct rt__timer *t, void (*fn)(struct rt__timer *t, int64_t now));
 /* Starts one that is not pending. Also on g0, from an unlock function, and on any thread. */
 void rt__timer_start(struct rt__timer *t, int64_t when);
+/* Readies gp then, which has just parked: for an unlock function. Nobody takes that back. */
+void rt__ready_at(struct rt__g *gp, int64_t when);
 /* True: it was pending, and fn is not called. When it returns, fn does not run and will not, unless
  * fn itself is the caller. Not if fn may wait for what the caller holds. */
 bool rt__timer_stop(struct rt__timer *t);

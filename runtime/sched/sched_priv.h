@@ -329,18 +329,35 @@ void rt__print_wait_on(const struct rt__park_args *args);
 /* Takes a P out of a system call: true if it is the caller's now. */
 bool rt__retake_syscall(struct rt__p *pp, enum rt__p_status to);
 
-/* ---- timer_heap.c; all but init take the heap's lock ---- */
+/* ---- due.c; the lock of whose queue it is is held ---- */
+void rt__due_push(struct rt__due_queue *q, struct rt__due e);
+struct rt__due rt__due_pop(struct rt__due_queue *q);
+const struct rt__due *rt__due_top(const struct rt__due_queue *q); /* stays there; NULL if empty */
+/* When the second is due at the earliest, and the fifth at the latest. */
+int64_t rt__due_second(const struct rt__due_queue *q);
+int64_t rt__due_fifth(const struct rt__due_queue *q);
+/* Drops what is not to be kept. */
+typedef bool rt__due_keep_fn(void *arg, uintptr_t what);
+void rt__due_sweep(struct rt__due_queue *q, rt__due_keep_fn *keep, void *arg);
+
+/* ---- timer_heap.c; all but init take the lock of ts ---- */
 void rt__timers_init(struct rt__timers *ts);
 /* Whether t is the earliest now. */
 bool rt__timers_add(struct rt__timers *ts, struct rt__timer *t, int64_t when);
+/* The same for a goroutine that is to be readied then. */
+bool rt__timers_add_g(struct rt__timers *ts, struct rt__g *gp, int64_t when);
 /* rt__timer_stop, by self. */
 bool rt__timer_stop_by(struct rt__timer *t, const struct rt__m *self);
-/* Calls the functions of at most max timers that are due: of how many. */
+/* Sees to at most max that are due: of how many. */
 int rt__timers_fire(struct rt__timers *ts, struct rt__m *mp, int64_t now, int max);
+/* All of from's, or at most max that are due, go to `to`; both may be in use. With sched.lock:
+ * nobody else holds two of these. */
 void rt__timers_move(struct rt__timers *to, struct rt__timers *from);
 void rt__timers_move_due(struct rt__timers *to, struct rt__timers *from, int64_t now, int max);
 
 /* ---- timers.c ---- */
+/* Readies goroutines whose time has come, on g0 with a P; wakes nobody for them. */
+void rt__timers_ready(struct rt__g *const *gs, int n);
 /* Runs pp's timers that are due; pp is mp's. Whether there were any. */
 bool rt__timers_look(struct rt__m *mp, struct rt__p *pp);
 /* The same for the heaps of others, until one had any; by an M that does not spin, and by one that

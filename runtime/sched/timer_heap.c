@@ -1,42 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heaps of timers: one for each P, 4-ary, ordered by when, each with a lock of its own. Runs on
- * any stack; takes no lock but the heap's, and that of the runtime's tables when one grows.
+ * The timers of a P: a queue in order of time (due.c), with a lock of its own. Runs on any stack;
+ * takes no lock but that, and that of the runtime's tables when one grows.
  *
- * A timer lies anywhere, mostly in the frame of who waits, so when it was stopped nothing may point
- * to it any more. But its entry is deep in the heap, at a place that changes with every other
- * entry, and to note that place in the timer would touch ten frames, which are ten pages, for each
- * timer that is due. So an entry names a slot, which never moves, and the slot the timer. Stopping
- * one empties its slot; the entry goes when it gets to the top, or when every other one is empty.
- * The top itself is never empty, so that nobody wakes up for nothing.
+ * Most of what waits for the time is goroutines that sleep. Nobody takes that back, so an entry of
+ * the queue names the goroutine, and that is all there is of it: those that are due are taken off
+ * together.
+ *
+ * Anything else is a timer with a function. It lies anywhere, mostly in the frame of who waits, so
+ * when it was stopped nothing may point to it any more. But its entry is deep in the queue, at a
+ * place that changes with every other entry, and to note that place in the timer would touch ten
+ * frames, which are ten pages, for each timer that is due. So an entry names a slot, which never
+ * moves, and the slot the timer. Stopping one empties its slot; the entry goes when it gets to the
+ * top, or when every other one is empty. The top itself is never empty, so that nobody wakes up for
+ * nothing.
  *
  * A timer's function runs without the lock, on the M that found it due, which says so in M.firing
- * before it lets go of the lock. Who stops the timer finds it either in the heap or there, and in
+ * before it lets go of the lock. Who stops the timer finds it either in the queue or there, and in
  * the second case waits until the function has returned: it is short and does not block, but the
  * kernel may have put its thread aside. After it, the M does not touch the timer: if nobody has to
  * stop it, a frame may be left as soon as the function has woken whose it is.
  *
- * The function may start its timer again, in another heap than before. So a stop looks at firing
- * first and at the heap second, both with the lock of the heap that the timer says it is in: what
+ * The function may start its timer again, in another queue than before. So a stop looks at firing
+ * first and at the queue second, both with the lock of the queue that the timer says it is in: what
  * does not fire then, and is not there, will not.
  *
  * Rejected: removing an entry at once, by an index in the timer (above); Go's lazy change of the
- * time, which needs a state machine for each timer, and a timer that outlives its frame; a timer
- * wheel, which is as fast only with a resolution of its own.
+ * time, which needs a state machine for each timer, and a timer that outlives its frame.
  */
 #include "sched/sched_priv.h"
 
 #include "mem/mem.h"
 
-#define FIRST_CAP 16u
+#define FIRST_SLOTS 16u
 #define STOP_SPINS 100
-
-/* Four of them, the children of one, are a cache line. */
-struct rt__timer_entry {
-	int64_t when;
-	uint32_t slot;
-};
-_Static_assert(4 * sizeof(struct rt__timer_entry) == RT_CACHE_LINE, "siblings share a line");
+#define NO_SLOT UINT32_MAX
+#define TOGETHER 64 /* goroutines that are taken off at once */
+#define BATCH_NS 250000
+#define BATCH_MANY_NS 500000
 
 union rt__timer_slot {
 	struct rt__timer *t; /* NULL: stopped, and the entry is still there */
@@ -46,49 +47,36 @@ union rt__timer_slot {
 void
 rt__timers_init(struct rt__timers *ts)
 {
-	*ts = (struct rt__timers){.next = RT_NEVER, .second = RT_NEVER};
+	*ts = (struct rt__timers){.next = RT_NEVER, .batch = RT_NEVER, .free = NO_SLOT};
 }
 
-/* ---- the heap; with its lock ---- */
+/* ---- entries: a goroutine, or twice a slot and 1 ---- */
 
-static void
-up(struct rt__timer_entry *heap, int32_t i, struct rt__timer_entry e)
+static inline uintptr_t
+of_slot(uint32_t slot)
 {
-	while (i > 0) {
-		int32_t parent = (i - 1) / 4;
-
-		if (heap[parent].when <= e.when)
-			break;
-		heap[i] = heap[parent];
-		i = parent;
-	}
-	heap[i] = e;
+	return (uintptr_t)slot * 2 + 1;
 }
 
-static inline int32_t
-earliest_child(const struct rt__timer_entry *heap, int32_t n, int32_t i)
+static inline bool
+is_slot(uintptr_t what)
 {
-	int32_t first = 4 * i + 1, end = first + 4 < n ? first + 4 : n, min = first;
-
-	for (int32_t c = first + 1; c < end; c++)
-		if (heap[c].when < heap[min].when)
-			min = c;
-	return min;
+	return what & 1;
 }
 
-static void
-down(struct rt__timer_entry *heap, int32_t n, int32_t i, struct rt__timer_entry e)
+static inline uint32_t
+slot_of(uintptr_t what)
 {
-	while (4 * i + 1 < n) {
-		int32_t child = earliest_child(heap, n, i);
-
-		if (e.when <= heap[child].when)
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = e;
+	return (uint32_t)(what / 2);
 }
+
+static bool
+is_live(const struct rt__timers *ts, uintptr_t what)
+{
+	return !is_slot(what) || ts->slots[slot_of(what)].t;
+}
+
+/* ---- slots; with the lock ---- */
 
 static void
 free_slot(struct rt__timers *ts, uint32_t slot)
@@ -97,83 +85,100 @@ free_slot(struct rt__timers *ts, uint32_t slot)
 	ts->free = slot;
 }
 
-/* Twice the size. Outgrown arrays are not freed: see gdeque.c. */
+/* Twice as many. Outgrown arrays are not freed: see gdeque.c. */
 static void
 grow(struct rt__timers *ts)
 {
-	uint32_t cap = ts->cap ? ts->cap * 2 : FIRST_CAP;
-	struct rt__timer_entry *heap =
-		rt__persistent_alloc((cap + 3) * sizeof *heap, RT_CACHE_LINE);
+	uint32_t cap = ts->cap ? ts->cap * 2 : FIRST_SLOTS;
 	union rt__timer_slot *slots = rt__persistent_alloc(cap * sizeof *slots, RT_CACHE_LINE);
 
-	heap += 3; /* its children begin a line, then, and all siblings do */
-	if (ts->n > 0) {
-		__builtin_memcpy(heap, ts->heap, (size_t)ts->n * sizeof *heap);
+	if (ts->cap > 0)
 		__builtin_memcpy(slots, ts->slots, ts->cap * sizeof *slots);
-	}
-	ts->heap = heap;
 	ts->slots = slots;
 	for (uint32_t i = cap; i-- > ts->cap;)
 		free_slot(ts, i);
 	ts->cap = cap;
 }
 
-static void
-pop(struct rt__timers *ts)
+static uint32_t
+take_slot(struct rt__timers *ts, struct rt__timer *t)
 {
-	free_slot(ts, ts->heap[0].slot);
-	if (--ts->n > 0)
-		down(ts->heap, ts->n, 0, ts->heap[ts->n]);
+	if (ts->free == NO_SLOT)
+		grow(ts);
+	uint32_t slot = ts->free;
+	ts->free = (uint32_t)(ts->slots[slot].next_free / 2);
+	ts->slots[slot].t = t;
+	return slot;
 }
 
-/* Drops the entries whose timers were stopped. */
-static void
-compact(struct rt__timers *ts)
-{
-	int32_t n = 0;
+/* ---- the queue; with the lock ---- */
 
-	for (int32_t i = 0; i < ts->n; i++) {
-		if (ts->slots[ts->heap[i].slot].t)
-			ts->heap[n++] = ts->heap[i];
-		else
-			free_slot(ts, ts->heap[i].slot);
-	}
-	ts->n = n;
-	for (int32_t i = (n - 2) / 4; n > 1 && i >= 0; i--)
-		down(ts->heap, n, i, ts->heap[i]);
+/* When the first is to be run: one that others follow closely, with them. The second may have been
+ * stopped, and then it is later for nothing, by as little. */
+static int64_t
+batch_when(const struct rt__due_queue *q, int64_t next)
+{
+	if (next >= RT_NEVER - BATCH_MANY_NS)
+		return next;
+	if (rt__due_fifth(q) - next < BATCH_MANY_NS)
+		return next + BATCH_MANY_NS;
+	return rt__due_second(q) - next < BATCH_NS ? next + BATCH_NS : next;
 }
 
-/* After every change: the top is a timer that was not stopped. */
+static bool
+keep_live(void *arg, uintptr_t what)
+{
+	struct rt__timers *ts = arg;
+
+	if (is_live(ts, what))
+		return true;
+	free_slot(ts, slot_of(what));
+	return false;
+}
+
+/* The top is nothing that was stopped. */
+static void
+drop_stopped(struct rt__timers *ts)
+{
+	const struct rt__due *top;
+
+	while ((top = rt__due_top(&ts->queue)) != NULL && !is_live(ts, top->what))
+		free_slot(ts, slot_of(rt__due_pop(&ts->queue).what));
+}
+
+/* After every change. */
 static void
 settle(struct rt__timers *ts)
 {
-	if (ts->pending < ts->n / 2)
-		compact(ts);
-	while (ts->n > 0 && !ts->slots[ts->heap[0].slot].t)
-		pop(ts);
-	int64_t next = ts->n > 0 ? ts->heap[0].when : RT_NEVER;
-	int64_t second = ts->n > 1 ? ts->heap[earliest_child(ts->heap, ts->n, 0)].when : RT_NEVER;
+	if (ts->pending < ts->queue.n / 2)
+		rt__due_sweep(&ts->queue, keep_live, ts);
+	drop_stopped(ts);
+	const struct rt__due *top = rt__due_top(&ts->queue);
+	int64_t next = top ? top->when : RT_NEVER, batch = batch_when(&ts->queue, next);
 	if (next != ts->next)
 		rt__store_rlx(&ts->next, next);
-	if (second != ts->second)
-		rt__store_rlx(&ts->second, second);
+	if (batch != ts->batch)
+		rt__store_rlx(&ts->batch, batch);
+}
+
+static void
+push(struct rt__timers *ts, int64_t when, uintptr_t what)
+{
+	rt__due_push(&ts->queue, (struct rt__due){when, what});
+	rt__store_rlx(&ts->pending, ts->pending + 1);
 }
 
 static void
 insert(struct rt__timers *ts, struct rt__timer *t)
 {
-	if ((uint32_t)ts->n == ts->cap)
-		grow(ts);
-	uint32_t slot = ts->free;
-	ts->free = (uint32_t)(ts->slots[slot].next_free / 2);
-	ts->slots[slot].t = t;
+	uint32_t slot = take_slot(ts, t);
+
 	rt__store_rlx(&t->slot, slot);
 	rt__store_rlx(&t->at, ts);
-	up(ts->heap, ts->n++, (struct rt__timer_entry){t->when, slot});
-	rt__store_rlx(&ts->pending, ts->pending + 1);
+	push(ts, t->when, of_slot(slot));
 }
 
-/* Whether t is in the heap. What it says of its slot may be from before a fork. */
+/* Whether t is in the queue. What it says of its slot may be from before a fork. */
 static bool
 holds(const struct rt__timers *ts, const struct rt__timer *t)
 {
@@ -182,18 +187,29 @@ holds(const struct rt__timers *ts, const struct rt__timer *t)
 	return slot < ts->cap && ts->slots[slot].t == t;
 }
 
+/* Takes the top off, which was not stopped: the timer, or a goroutine. */
 static struct rt__timer *
-take_due(struct rt__timers *ts, int64_t now)
+pop(struct rt__timers *ts, struct rt__g **ret_g)
 {
-	if (ts->n == 0 || ts->heap[0].when > now)
-		return NULL;
-	struct rt__timer *t = ts->slots[ts->heap[0].slot].t;
+	uintptr_t what = rt__due_pop(&ts->queue).what;
+
 	rt__store_rlx(&ts->pending, ts->pending - 1);
-	pop(ts);
-	settle(ts);
-	if (ts->n > 0)
-		__builtin_prefetch(ts->slots[ts->heap[0].slot].t);
+	*ret_g = NULL;
+	if (!is_slot(what)) {
+		*ret_g = (struct rt__g *)what;
+		return NULL;
+	}
+	struct rt__timer *t = ts->slots[slot_of(what)].t;
+	free_slot(ts, slot_of(what));
 	return t;
+}
+
+static bool
+is_due(const struct rt__timers *ts, int64_t now)
+{
+	const struct rt__due *top = rt__due_top(&ts->queue);
+
+	return top && top->when <= now;
 }
 
 /* ---- timers ---- */
@@ -216,28 +232,61 @@ rt__timers_add(struct rt__timers *ts, struct rt__timer *t, int64_t when)
 	return when < next;
 }
 
+bool
+rt__timers_add_g(struct rt__timers *ts, struct rt__g *gp, int64_t when)
+{
+	rt__lock(&ts->lock);
+	int64_t next = ts->next;
+	push(ts, when, (uintptr_t)gp);
+	settle(ts);
+	rt__unlock(&ts->lock);
+	return when < next;
+}
+
+struct batch {
+	struct rt__g *gs[TOGETHER];
+	int n, max;
+};
+
+/* Takes goroutines that are due off the queue, until there are enough, or a timer comes: that. */
+static struct rt__timer *
+take_due(struct rt__timers *ts, int64_t now, struct batch *b)
+{
+	struct rt__timer *t = NULL;
+
+	for (b->n = 0; !t && b->n < b->max && is_due(ts, now);) {
+		t = pop(ts, &b->gs[b->n]);
+		b->n += !t;
+		drop_stopped(ts);
+	}
+	settle(ts);
+	return t;
+}
+
 int
 rt__timers_fire(struct rt__timers *ts, struct rt__m *mp, int64_t now, int max)
 {
-	struct rt__timer *t;
+	struct batch b;
 	int n = 0;
 
-	if (rt__load_rlx(&ts->next) > now)
-		return 0;
-	rt__lock(&ts->lock);
-	while (n < max && (t = take_due(ts, now)) != NULL) {
-		void (*fn)(struct rt__timer *, int64_t) = t->fn;
-
-		rt__store_rlx(&t->runner, mp);
-		rt__store_rlx(&mp->firing, t);
-		rt__unlock(&ts->lock);
-		fn(t, now);
-		/* rel: what it did, a new start above all. Pairs with is_firing. */
-		rt__store_rel(&mp->firing, (struct rt__timer *)NULL);
-		n++;
+	while (n < max && rt__load_rlx(&ts->next) <= now) {
+		b.max = max - n < TOGETHER ? max - n : TOGETHER;
 		rt__lock(&ts->lock);
+		struct rt__timer *t = take_due(ts, now, &b);
+		void (*fn)(struct rt__timer *, int64_t) = t ? t->fn : NULL;
+		if (t) {
+			rt__store_rlx(&t->runner, mp);
+			rt__store_rlx(&mp->firing, t);
+		}
+		rt__unlock(&ts->lock);
+		rt__timers_ready(b.gs, b.n); /* they were due before it */
+		if (t) {
+			fn(t, now);
+			/* rel: what it did, a new start above all. Pairs with is_firing. */
+			rt__store_rel(&mp->firing, (struct rt__timer *)NULL);
+		}
+		n += b.n + (t != NULL);
 	}
-	rt__unlock(&ts->lock);
 	return n;
 }
 
@@ -311,37 +360,31 @@ rt__timer_try_stop(struct rt__timer *t)
 	return done;
 }
 
-/* All of from's go to to; both may be in use. With sched.lock: nobody else holds two of these. */
+/* One after the other, which with millions takes a while: when the number of Ps changes. */
 void
 rt__timers_move(struct rt__timers *to, struct rt__timers *from)
 {
-	rt__lock(&to->lock);
-	rt__lock(&from->lock);
-	for (int32_t i = 0; i < from->n; i++) {
-		struct rt__timer *t = from->slots[from->heap[i].slot].t;
-
-		if (t)
-			insert(to, t);
-		free_slot(from, from->heap[i].slot);
-	}
-	from->n = 0;
-	rt__store_rlx(&from->pending, 0);
-	settle(from);
-	settle(to);
-	rt__unlock(&from->lock);
-	rt__unlock(&to->lock);
+	rt__timers_move_due(to, from, RT_NEVER, INT32_MAX);
 }
 
-/* The same for those that are due, at most max. */
 void
 rt__timers_move_due(struct rt__timers *to, struct rt__timers *from, int64_t now, int max)
 {
-	struct rt__timer *t;
+	struct rt__g *gp;
 
 	rt__lock(&to->lock);
 	rt__lock(&from->lock);
-	while (max-- > 0 && (t = take_due(from, now)) != NULL)
-		insert(to, t);
+	for (; max > 0 && is_due(from, now); max--) {
+		int64_t when = rt__due_top(&from->queue)->when;
+		struct rt__timer *t = pop(from, &gp);
+
+		if (t)
+			insert(to, t);
+		else
+			push(to, when, (uintptr_t)gp);
+		drop_stopped(from);
+	}
+	settle(from);
 	settle(to);
 	rt__unlock(&from->lock);
 	rt__unlock(&to->lock);

@@ -29,23 +29,18 @@
 
 #define LATE_NS 50000
 #define STUCK_NS 2000000 /* more than RT_URGENT_EVERY_NS: asked before */
-#define BATCH_NS 250000
 #define PASS_ON_MAX 1024 /* with both heaps locked */
 /* As many as P's slices between two looks: others run in between, while their stacks are warm. */
 #define FIRE_MAX 64
 
 /* ---- starting and stopping ---- */
 
-void
-rt__timer_start(struct rt__timer *t, int64_t when)
+/* A timer is the first of its queue now. pp: the caller's, if it has one. */
+static void
+is_earliest(const struct rt__p *pp, int64_t when)
 {
-	struct rt__p *pp = rt__getm()->p;
-	struct rt__p *where = pp ? pp : rt__load_acq(&rt__sched.ps)->p[0];
-
-	if (!rt__timers_add(&where->timers, t, when))
-		return;
 	if (pp) {
-		/* StoreLoad between the heap's next and what sysmon plans: pairs with the fence in
+		/* StoreLoad between the queue's next and what sysmon plans: pairs with the fence in
 		 * rt__timers_plan. */
 		rt__fence_seq();
 		rt__sysmon_look_by(when + LATE_NS);
@@ -55,6 +50,25 @@ rt__timer_start(struct rt__timer *t, int64_t when)
 	rt__wakep();
 }
 
+void
+rt__timer_start(struct rt__timer *t, int64_t when)
+{
+	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *where = pp ? pp : rt__load_acq(&rt__sched.ps)->p[0];
+
+	if (rt__timers_add(&where->timers, t, when))
+		is_earliest(pp, when);
+}
+
+void
+rt__ready_at(struct rt__g *gp, int64_t when)
+{
+	struct rt__p *pp = rt__getm()->p;
+
+	if (rt__timers_add_g(&pp->timers, gp, when))
+		is_earliest(pp, when);
+}
+
 bool
 rt__timer_stop(struct rt__timer *t)
 {
@@ -62,6 +76,26 @@ rt__timer_stop(struct rt__timer *t)
 }
 
 /* ---- looking ---- */
+
+/*
+ * Each of them is on a page that nobody has touched for long: half a microsecond for the tables of
+ * the TLB, on a virtual machine. Asked for in a row, several come at a time.
+ */
+void
+rt__timers_ready(struct rt__g *const *gs, int n)
+{
+	struct rt__p *pp = rt__getm()->p;
+
+	for (int i = 0; i < n; i++)
+		__builtin_prefetch(gs[i], 1);
+	for (int i = 0; i < n; i++) {
+		rt__assert(!gs[i]->m);
+		rt__g_set_status(gs[i], RT_G_WAITING, RT_G_RUNNABLE);
+		__builtin_prefetch((const void *)gs[i]->sp); /* for the switch */
+		/* The first comes before what is on the queue already. */
+		rt__runq_put_p(pp, gs[i], i == 0);
+	}
+}
 
 /* Nobody was woken for what timers have put on the queue (want_wake). This M takes one. */
 static void
@@ -109,16 +143,6 @@ rt__timers_steal(struct rt__m *mp, const struct rt__ps *ps)
 	return fired;
 }
 
-/* When the first timers are to be run: those that come close together, together. The second may be
- * a stopped one, and then they are later for nothing, by as little. */
-static int64_t
-batch_when(const struct rt__timers *ts)
-{
-	int64_t next = rt__load_rlx(&ts->next), second = rt__load_rlx(&ts->second);
-
-	return second - next < BATCH_NS && next < RT_NEVER - BATCH_NS ? next + BATCH_NS : next;
-}
-
 struct rt__p *
 rt__timers_first(int64_t *ret_when)
 {
@@ -127,7 +151,7 @@ rt__timers_first(int64_t *ret_when)
 
 	*ret_when = RT_NEVER;
 	for (int32_t i = 0; i < ps->n; i++) {
-		int64_t when = batch_when(&ps->p[i]->timers);
+		int64_t when = rt__load_rlx(&ps->p[i]->timers.batch);
 
 		if (when < *ret_when) {
 			*ret_when = when;
@@ -168,7 +192,7 @@ later(int64_t a, int64_t b)
 static int64_t
 late_when(const struct rt__p *pp)
 {
-	int64_t when = batch_when(&pp->timers);
+	int64_t when = rt__load_rlx(&pp->timers.batch);
 
 	if (when > RT_NEVER - LATE_NS)
 		return RT_NEVER;
@@ -203,7 +227,8 @@ pass_on(struct rt__p *pp, int64_t now)
 static void
 help(struct rt__p *pp, int64_t now)
 {
-	if (now - later(batch_when(&pp->timers), rt__load_rlx(&pp->timers.looked)) >= STUCK_NS)
+	if (now - later(rt__load_rlx(&pp->timers.batch), rt__load_rlx(&pp->timers.looked)) >=
+	    STUCK_NS)
 		pass_on(pp, now);
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
 		rt__wakep();

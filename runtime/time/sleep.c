@@ -19,26 +19,13 @@ rt_after(rt_duration d)
 }
 
 struct sleeper {
-	struct rt__timer timer;
-	struct rt__g *gp;
 	rt_time when;
 };
-
-/* Nobody stops this one, so the frame may go once its goroutine is ready. */
-static void
-wake(struct rt__timer *t, int64_t now)
-{
-	(void)now;
-	rt__ready(((struct sleeper *)t)->gp);
-}
 
 static bool
 start(struct rt__g *gp, void *arg)
 {
-	struct sleeper *s = arg;
-
-	s->gp = gp;
-	rt__timer_start(&s->timer, s->when);
+	rt__ready_at(gp, ((const struct sleeper *)arg)->when);
 	return true;
 }
 
@@ -53,6 +40,5 @@ rt__sleep_until(rt_time when)
 {
 	struct sleeper s = {.when = when};
 
-	rt__timer_init(&s.timer, wake);
 	rt__park(start, &s, RT_WAIT_SLEEP);
 }
