@@ -306,7 +306,6 @@ class Rt0Program:
             self.functions[pc] = name
         return self.functions[pc]
 
-
     @staticmethod
     def inlined(pc, name):
         """The innermost function, which may be inlined in the one that the symbol names: not where
@@ -324,7 +323,6 @@ class Rt0Program:
 
 class Rt0Wait:
     """What a goroutine waits for, or a case of its select."""
-
     def __init__(self):
         self.what, self.how, self.object, self.value, self.own = 0, "", 0, [0, 0, 0], 0
         self.deadline, self.ctx, self.cases = 0, 0, []
@@ -334,8 +332,7 @@ class Rt0Waits:
     """What goroutines wait for, in the words of the runtime's own reports: runtime/sched/waits.c.
     The objects are the program's: what cannot be read is not known."""
 
-    (OPTIONS, TIME, CHAN, SELECT, WG, MUTEX, READ, WRITE, _, SEMAPHORE, TIMER,
-     CONTEXT) = range(1, 13)
+    OPTIONS, TIME, CHAN, SELECT, WG, MUTEX, READ, WRITE, _, SEMAPHORE, TIMER, CONTEXT = range(1, 13)
     NAMES = [None, None, "time", "channel", "select", "wait group", "mutex", "RWMutex", "RWMutex",
              "condition", "semaphore", "timer", "context", "call"]
     # By the kind of the case: what, and what is to be done with it.
@@ -372,14 +369,12 @@ class Rt0Waits:
                           for i in range(min(count, self.CASES_MAX))]
 
     def read_object(self, wait, unlock, argument):
-        kind = [kind for kind in self.layout.wait_kinds if unlock and kind[0] == unlock]
-        if not kind:
-            return
-        _, what, at, *_, own_at, own_width = kind[0]
-        wait.object = argument if at == self.ARGUMENT else rt0_word(argument + at)
-        wait.what = what
-        wait.own = self.field(argument, (own_at, own_width)) if own_width else 0
-        self.read_values(wait)
+        for kind, what, at, *_, own_at, own_width in self.layout.wait_kinds:
+            if kind == unlock and unlock:
+                wait.object = argument if at == self.ARGUMENT else rt0_word(argument + at)
+                wait.what = what
+                wait.own = self.field(argument, (own_at, own_width)) if own_width else 0
+                self.read_values(wait)
 
     def read_values(self, wait):
         kind = [kind for kind in self.layout.wait_kinds if kind[1] == wait.what and kind[4]]
@@ -390,13 +385,12 @@ class Rt0Waits:
     def read_case(self, at):
         wait, (kind, of, when) = Rt0Wait(), self.layout.case
         what, wait.how = self.CASES.get(self.field(at, kind), (0, ""))
-        wait.object = self.field(at, of)
         if what == self.TIME:
             wait.value[0] = self.field(at, when)
-        if wait.value[0] if what == self.TIME else wait.object:
-            wait.what = what
-            if what != self.TIME:
-                self.read_values(wait)
+            wait.what = what if wait.value[0] else 0
+        elif what and self.field(at, of):
+            wait.what, wait.object = what, self.field(at, of)
+            self.read_values(wait)
         return wait
 
     # Words.
@@ -433,10 +427,9 @@ class Rt0Waits:
             return self.time(v[0]) if v[1] else " (stopped)"
         if wait.what == self.CONTEXT:
             return self.time(v[0]) if v[0] else ""
-        if not who:
-            return ""
-        return (", which it has locked itself" if who["address"] == g["address"] else
-                ", which goroutine %d has locked" % who["id"])
+        if who and who["address"] == g["address"]:
+            return ", which it has locked itself"
+        return ", which goroutine %d has locked" % who["id"] if who else ""
 
     def object_text(self, g, wait):
         if wait.what == self.TIME:
