@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls that go up the floors, all in one place: see rt__hooks in proc/proc.h. Weak: what is in
- * a program only if it uses it. No goroutine has a wait group to tell without one, and without pools
- * nothing is theirs to free.
+ * a program only if it uses it. No goroutine has a wait group to tell without one, and without
+ * pools nothing is theirs to free.
  */
 #include "init/init.h"
 #include "libc/libc.h"

@@ -25,18 +25,27 @@
 
 static struct rt__block none[1];
 
-#define NO_BINS                                                                                    \
-	{                                                                                          \
-		[0 ... RT_RUN_END - 1] = { none, none, none, none }                                \
-	}
-struct rt__cache rt__cache_none = {.bins = NO_BINS,
-				   .none = true,
-				   .twin = &rt__cache_none_noscan,
-				   .real = &rt__cache_none,
-				   .seen = &rt__cache_none};
-struct rt__cache rt__cache_none_noscan = {
-	.bins = NO_BINS, .none = true, .noscan = true, .twin = &rt__cache_none_noscan};
+struct rt__cache rt__cache_none, rt__cache_none_noscan;
 struct rt__cache *rt__caches;
+
+static void
+none_init(struct rt__cache *c)
+{
+	for (int i = 0; i < RT_RUN_END; i++)
+		c->bins[i] = (struct rt__bin){none, none, none, none};
+	c->none = true;
+	c->twin = &rt__cache_none_noscan;
+}
+
+/* Not constants: they would be 7 KB of the file. */
+void
+rt__cache_none_init(void)
+{
+	none_init(&rt__cache_none);
+	none_init(&rt__cache_none_noscan);
+	rt__cache_none.real = rt__cache_none.seen = &rt__cache_none;
+	rt__cache_none_noscan.noscan = true;
+}
 
 /* Places follow the cache: small ones for all classes, then large ones. Each takes one more than it
  * holds, the one at NULL. */

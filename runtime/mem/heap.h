@@ -337,6 +337,7 @@ rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 
 /* What all have that have none: it is empty, and full. And its twin. */
 extern struct rt__cache rt__cache_none, rt__cache_none_noscan;
+void rt__cache_none_init(void);
 /* All others, the newest first. */
 extern struct rt__cache *rt__caches;
 

@@ -37,6 +37,7 @@ rt__mallocinit(void)
 	rt__persistent_init();
 	rt__heap_init();
 	rt__central_init();
+	rt__cache_none_init();
 	rt__hard_init();
 	rt__profile_init();
 	rt__persistent_rank();

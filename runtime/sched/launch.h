@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside sched/ only: what all ways to start a goroutine have in common. Inline, since it is all that
- * rt_go does; each way has a file of its own, since few programs use them all. */
+/* Inside sched/ only: what all ways to start a goroutine have in common. Inline, since it is all
+ * that rt_go does; each way has a file of its own, since few programs use them all. */
 #ifndef RT_SCHED_LAUNCH_H
 #define RT_SCHED_LAUNCH_H
 

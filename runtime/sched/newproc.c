@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rt_go: starting goroutines. Runs on the stack of the caller, goroutine or not. Other ways to start
- * one are in newproc_*.c, the main goroutine and the end of any in goend.c, which is in all programs.
+ * rt_go: starting goroutines. Runs on the stack of the caller, goroutine or not. Other ways to
+ * start one are in newproc_*.c, the main goroutine and the end of any in goend.c, which is in all
+ * programs.
  */
 #include "sched/launch.h"
 
