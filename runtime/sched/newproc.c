@@ -41,7 +41,7 @@ rt__new_g(void)
 void
 rt__newproc(const struct rt__go_regs *regs)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__g *gp = rt__get_g(pp);
 
 	gp->sp = rt__frame_prepare_any(rt__g_frames_top(gp), regs, &gp->pc);
@@ -51,7 +51,7 @@ rt__newproc(const struct rt__go_regs *regs)
 void
 rt__newproc_words(const struct rt__go_regs *regs)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__g *gp = rt__get_g(pp);
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);

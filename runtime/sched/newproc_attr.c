@@ -14,7 +14,7 @@ rt__newproc_attr(struct rt__go_regs *regs)
 {
 	struct rt__go_call *call = (struct rt__go_call *)regs->fn;
 	int class = rt__stack_class(call->rt_attr ? call->rt_attr->stack : 0);
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__slot slot;
 
 	call->rt_result = class < 0 ? EINVAL : 0;

@@ -7,7 +7,7 @@ void
 rt__newproc_call(const struct rt__go_regs *regs,
 		 void (*main)(const struct rt__deferred *call, void *arg), void *arg, void *wg)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__g *gp = rt__get_g(pp);
 	struct rt__deferred *call = (struct rt__deferred *)rt__g_frames_top(gp) - 1;
 	struct rt__go_regs in_main = {.fn = (uintptr_t)main,

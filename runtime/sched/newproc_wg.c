@@ -20,7 +20,7 @@ counted(struct rt__go_regs *regs, struct rt__p *pp)
 void
 rt__newproc_wg(struct rt__go_regs *regs)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__g *gp = counted(regs, pp);
 
 	gp->sp = rt__frame_prepare_any(rt__g_frames_top(gp), regs, &gp->pc);
@@ -30,7 +30,7 @@ rt__newproc_wg(struct rt__go_regs *regs)
 void
 rt__newproc_wg_words(struct rt__go_regs *regs)
 {
-	struct rt__p *pp = rt__getm()->p;
+	struct rt__p *pp = rt__p_with_room();
 	struct rt__g *gp = counted(regs, pp);
 
 	gp->sp = rt__frame_prepare_words(rt__g_frames_top(gp), regs, &gp->pc);
