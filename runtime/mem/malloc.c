@@ -267,6 +267,14 @@ free_slow(void *p)
 	rt__heap_leave();
 }
 
+/* A block of a span that is not the cache's own, or for which there is no room. */
+static RT_NOINLINE void
+free_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+{
+	if (!rt__bin_push(c, sp, p, state))
+		free_slow(p);
+}
+
 /* ---- the family ---- */
 
 void *
@@ -298,9 +306,13 @@ rt__free(void *p)
 	uint8_t *state;
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
-	if (rt__likely(sp && rt__bin_push(rt__getm_cache(), sp, p, state)))
+	if (rt__unlikely(!sp)) {
+		free_slow(p);
 		return;
-	free_slow(p);
+	}
+	struct rt__cache *c = rt__getm_cache();
+	if (rt__unlikely(!rt__bin_push_own(c, sp, p, state)))
+		free_other(c, sp, p, state);
 }
 
 void *
@@ -349,13 +361,28 @@ must_be_in_use(const char *what, const void *p, bool *known)
 	return size;
 }
 
+#define COPY_MAX 512 /* from here on, libc's is as fast */
+
+/* By 16 bytes, the last of which may be among those before. */
+static inline void
+copy(void *to, const void *from, size_t n)
+{
+	if (rt__unlikely(n < 16 || n > COPY_MAX)) {
+		__builtin_memcpy(to, from, n);
+		return;
+	}
+	for (size_t i = 0; i + 16 < n; i += 16)
+		__builtin_memcpy((char *)to + i, (const char *)from + i, 16);
+	__builtin_memcpy((char *)to + n - 16, (const char *)from + n - 16, 16);
+}
+
 static void *
 copy_to(size_t size, const void *old, size_t have, bool noscan)
 {
 	void *p = noscan ? rt_malloc_noscan(size) : rt__malloc(size);
 
 	if (p)
-		__builtin_memcpy(p, old, size < have ? size : have);
+		copy(p, old, size < have ? size : have);
 	return p;
 }
 
@@ -388,28 +415,44 @@ realloc_large(struct rt__span *sp, void *old, size_t size)
 	return p;
 }
 
-void *
-rt__realloc(void *old, size_t size)
+/* Whether a block of so many bytes is good enough for that size; one of 0 bytes never is. */
+static inline bool
+stays(size_t have, size_t size)
 {
-	if (!old)
-		return rt__malloc(size);
+	return size <= have && (size > (have - 1) / 2 || have - 1 < KEEP_MAX);
+}
+
+static RT_NOINLINE void *
+realloc_slow(void *old, size_t size)
+{
 	struct rt__span *sp = span_of(old);
+	void *p = NULL;
+
 	if (!sp)
 		return realloc_known(old, size);
-	size_t have = usable(sp);
-	if (sp->class < RT_CLASSES) {
-		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
-			return old;
-	} else {
-		void *p = realloc_large(sp, old, size);
-
-		if (p)
-			return p;
-	}
-	void *p = copy_to(size, old, have, sp->noscan);
+	if (sp->class >= RT_CLASSES)
+		p = realloc_large(sp, old, size);
+	else if (stays(rt__class_size[sp->class], size))
+		p = old;
+	if (p)
+		return p;
+	p = copy_to(size, old, usable(sp), sp->noscan);
 	if (p)
 		rt__free(old);
 	return p;
+}
+
+void *
+rt__realloc(void *old, size_t size)
+{
+	uint8_t *state;
+
+	if (!old)
+		return rt__malloc(size);
+	const struct rt__span *sp = rt__span_in_use(old, &state);
+	if (rt__likely(sp && stays(rt__class_size[sp->class], size)))
+		return old; /* a large one is of 0 bytes there */
+	return realloc_slow(old, size);
 }
 
 unsigned
