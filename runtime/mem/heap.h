@@ -203,7 +203,16 @@ void rt__units_age(void);
  * many it was. */
 size_t rt__units_release(size_t max, bool any);
 
-/* ---- scavenge.c, with heap.lock ---- */
+/* ---- scavenge.c ---- */
+
+/* For who frees, between rt__heap_enter and _leave, every RT_POLL_FREES times where free is slow:
+ * does a bit of giving back while there is no sysmon. */
+void rt__scavenge_poll(void);
+#define RT_POLL_FREES 64u
+
+/* With heap.lock: */
+/* Gives memory back at once when there is more of it free than in use, and not just a little. */
+void rt__dirty_trim(void);
 
 /* When the heap grows: what the cgroup allows, if nobody has asked yet. */
 void rt__limit_find(void);
@@ -286,6 +295,7 @@ struct rt__cache {
 
 	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
 	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
+	uint32_t slow_frees;    /* for rt__scavenge_poll */
 	uint32_t until_sample;  /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 

@@ -264,6 +264,8 @@ free_slow(void *p)
 		else
 			rt__large_free(sp);
 	}
+	if (!c->none && rt__unlikely(c->slow_frees++ % RT_POLL_FREES == 0))
+		rt__scavenge_poll();
 	rt__heap_leave();
 }
 
