@@ -217,6 +217,7 @@ struct rt__p {
 	uint32_t global_tick;    /* (p) sched_tick from which on the global queue comes first */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
 	int32_t early_stops;     /* (p) since a slice was over */
+	uint32_t gave_way;       /* (p) times that rt_go found the queue full */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */

@@ -111,6 +111,13 @@ rt__runq_put_tail(struct rt__runq *q, struct rt__g *gp)
 	return true;
 }
 
+/* Owner only: others may make room meanwhile. */
+static inline bool
+rt__runq_full(struct rt__runq *q)
+{
+	return q->tail - rt__load_rlx(&q->head) >= RT_RUNQ_SIZE;
+}
+
 /* Puts gp at the tail, or in the next slot, from which the old one moves to the tail. Result and
  * *overflow are those of put_slow. Owner only. */
 static inline bool
@@ -187,6 +194,8 @@ rt__work_waits_owner(struct rt__p *pp)
 
 /* ---- schedule.c ---- */
 RT_NORETURN void rt__schedule(void);
+/* Yields to all that is on the local queue, or to 61 of them: the P that the caller then has. */
+struct rt__p *rt__give_way(void);
 RT_NORETURN void rt__execute(struct rt__g *gp, bool inherit);
 void rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next);
 void rt__globrunq_put(struct rt__g *gp);
