@@ -405,6 +405,8 @@ unsigned rt__aligned_class(size_t size, size_t align);
 
 /* ---- report.c ---- */
 
+/* "fatal error: WHAT: WHY" */
+RT_NORETURN void rt__misuse(const char *what, const char *why);
 /* p, handed to `what`, is no block in use: says why, and ends the program. Or it is, but has not
  * got so many bytes. */
 RT_NORETURN void rt__bad_pointer(const char *what, const void *p);

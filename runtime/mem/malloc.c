@@ -159,16 +159,17 @@ alloc_watched(size_t size, size_t align, bool *zero, void **ret)
 }
 
 static RT_NOINLINE void *
-alloc_slow(size_t size, bool noscan, bool *zero)
+alloc_slow(size_t size, size_t align, bool noscan, bool *zero)
 {
 	void *p;
 
-	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, 16, zero, &p))
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, zero, &p))
 		; /* p is what it is */
-	else if (size <= RT_MEDIUM_MAX)
-		p = alloc_class(rt__size_class(size), noscan, zero);
+	else if (size <= RT_MEDIUM_MAX && align <= RT_UNIT)
+		p = alloc_class(rt__aligned_class(size, align), noscan, zero);
 	else
-		p = alloc_large(size, 0, noscan, zero);
+		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, noscan,
+				zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))
@@ -198,7 +199,7 @@ malloc_slow(size_t size)
 		p = sample_pop(rt__getm_cache()->real, size);
 	else if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, false, &zero);
 }
 
 /* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
@@ -299,7 +300,7 @@ rt_malloc_noscan(size_t size)
 
 	if (rt__likely(size <= RT_MEDIUM_MAX && !rt__profile_on()))
 		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
-	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, true, &zero);
 }
 
 void
@@ -332,7 +333,7 @@ rt__calloc(size_t n, size_t size)
 		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
 				     &zero);
 	if (rt__unlikely(!p))
-		p = alloc_slow(bytes, false, &zero);
+		p = alloc_slow(bytes, 16, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
@@ -462,7 +463,7 @@ rt__aligned_class(size_t size, size_t align)
 {
 	unsigned class = rt__size_class(RT_ALIGN_UP(size ? size : 1, align));
 
-	while (rt__class_size[class] % align != 0)
+	while (rt__class_size[class] & (align - 1))
 		class ++;
 	return class;
 }
@@ -471,7 +472,6 @@ static void *
 alloc_aligned(size_t align, size_t size)
 {
 	bool zero;
-	void *p;
 
 	if (align <= 16)
 		return rt__malloc(size);
@@ -479,18 +479,7 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, &zero, &p))
-		; /* p is what it is */
-	else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
-		p = alloc_class(rt__aligned_class(size, align), false, &zero);
-	else
-		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
-				&zero);
-	if (!p)
-		errno = ENOMEM;
-	else if (rt__unlikely(rt__malloc_count.on))
-		count(size);
-	return p;
+	return alloc_slow(size, align, false, &zero);
 }
 
 static bool
