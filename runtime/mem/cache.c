@@ -185,7 +185,7 @@ return_others(struct rt__bin *b, unsigned class)
 }
 
 bool
-rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 {
 	if (sp->class >= RT_CLASSES)
 		return false;
@@ -195,11 +195,12 @@ rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *s
 	if (rt__bin_full(b))
 		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	if (rt__load_rlx(&sp->owner) != c && sp->class < RT_CLASS_SMALL_END) {
+	if (sp->class > RT_CLASS_MEDIUM) {
+		rt__store_rlx(&sp->owner, c); /* a medium block has no neighbours */
+	} else if (rt__load_rlx(&sp->owner) != c) {
 		*b->hi-- = (struct rt__block){p, state};
 		return true;
 	}
-	rt__store_rlx(&sp->owner, c); /* a medium block has no neighbours */
 	*++b->top = (struct rt__block){p, state};
 	return true;
 }

@@ -207,6 +207,7 @@ rt__caches_recover(void)
 	struct rt__cache *own = own_cache(mp);
 	bool whole = mp == &rt__m_foreign ? self.hidden == 0 : mp->handler_sp == 0;
 
+	rt__scavenge_forget();
 	if (whole) {
 		rt__cache_flush(own);
 		rt__central_trim(true);
