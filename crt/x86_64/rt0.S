@@ -21,9 +21,9 @@
 	.hidden	rt__layout
 	.long	rt__layout - .
 
-/* lld can INSERT (rt0.ld) only next to an output section that the link really has. */
-	.section .rodata,"aR",@progbits
-	.byte	0
+/* lld can INSERT (rt0.ld) only next to an output section that the link really has; the build id has
+ * one of its own. */
+	.section .init,"axR",@progbits
 
 	.section .text._rt0_amd64_linux,"axR",@progbits
 	.globl	_start

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The calls that go up the floors, all in one place: see rt__hooks in proc/proc.h. */
+/*
+ * The calls that go up the floors, all in one place: see rt__hooks in proc/proc.h. Weak: what is in
+ * a program only if it uses it. No goroutine has a wait group to tell without one, and without
+ * pools nothing is theirs to free.
+ */
 #include "init/init.h"
 #include "libc/libc.h"
 #include "proc/proc.h"
 #include "usync/usync.h"
+
+#pragma weak rt__wg_done
+#pragma weak rt__pools_free
 
 const struct rt__hooks rt__hooks = {
 	.tls_size = rt__tls_size,

@@ -23,7 +23,7 @@
 struct sleep {
 	struct rt__waiter waiter;
 	struct rt__timer timer;
-	rt_time when;
+	rt_time when, now;
 };
 
 static void
@@ -42,7 +42,7 @@ start(struct rt__g *gp, void *arg)
 	struct sleep *s = arg;
 
 	(void)gp;
-	rt__main_sleeps(&s->waiter, &s->timer, s->when);
+	rt__main_sleeps(&s->waiter, &s->timer, s->when, s->now);
 	return true;
 }
 
@@ -54,11 +54,12 @@ const struct rt__wait_kind rt__wait_kind_sleep_main = {
 
 /* 0 or EINTR. */
 static int
-sleep_main(rt_time when)
+sleep_main(rt_time when, rt_time now)
 {
 	struct sleep s;
 
 	s.when = when;
+	s.now = now;
 	rt__waiter_init(&s.waiter);
 	rt__timer_init(&s.timer, wake);
 	rt__waiter_park(&s.waiter, start, &s, RT_WAIT_SLEEP);
@@ -91,14 +92,15 @@ nanoseconds(const struct timespec *ts)
 static long
 sleep_until(rt_time when, struct timespec *rest)
 {
+	rt_time now = rt__nanotime();
 	int r = 0;
 
-	if (when <= rt__nanotime())
+	if (when <= now)
 		rt_gosched();
 	else if (rt_goid() == 1)
-		r = sleep_main(when);
+		r = sleep_main(when, now);
 	else
-		rt__sleep_until(when);
+		rt__sleep_until(when, now);
 	if (r && rest) {
 		rt_duration left = when - rt__nanotime();
 

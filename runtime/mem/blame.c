@@ -55,15 +55,6 @@ say_origins(const struct rt__record *r)
 		print_origins((void *)r);
 }
 
-static RT_NORETURN void
-end(const char *what, const char *why)
-{
-	char text[80];
-
-	rt__format(text, sizeof text, "%s: %s", what, why);
-	rt__throw(text);
-}
-
 /* ---- damage ---- */
 
 static void
@@ -137,7 +128,7 @@ rt__blame(const char *what, const struct rt__record *r, const struct rt__damage 
 	struct rt__damage d = *damage;
 
 	say_damage(what, r, &d);
-	end(what, names[d.kind]);
+	rt__misuse(what, names[d.kind]);
 }
 
 /* ---- pointers ---- */
@@ -172,7 +163,10 @@ rt__blame_pointer(const char *what, const void *p)
 	rt__eprintf("runtime: %s(%p): ", what, p);
 	print_where((uintptr_t)p, r);
 	say_origins(r);
-	end(what, used ? "not the start of a block" : start ? "double free" : "invalid pointer");
+	rt__misuse(what,
+		   used            ? "not the start of a block"
+			   : start ? "double free"
+				   : "invalid pointer");
 }
 
 RT_NORETURN void

@@ -25,18 +25,27 @@
 
 static struct rt__block none[1];
 
-#define NO_BINS                                                                                    \
-	{                                                                                          \
-		[0 ... RT_RUN_END - 1] = { none, none, none, none }                                \
-	}
-struct rt__cache rt__cache_none = {.bins = NO_BINS,
-				   .none = true,
-				   .twin = &rt__cache_none_noscan,
-				   .real = &rt__cache_none,
-				   .seen = &rt__cache_none};
-struct rt__cache rt__cache_none_noscan = {
-	.bins = NO_BINS, .none = true, .noscan = true, .twin = &rt__cache_none_noscan};
+struct rt__cache rt__cache_none, rt__cache_none_noscan;
 struct rt__cache *rt__caches;
+
+static void
+none_init(struct rt__cache *c)
+{
+	for (int i = 0; i < RT_RUN_END; i++)
+		c->bins[i] = (struct rt__bin){none, none, none, none};
+	c->none = true;
+	c->twin = &rt__cache_none_noscan;
+}
+
+/* Not constants: they would be 7 KB of the file. */
+void
+rt__cache_none_init(void)
+{
+	none_init(&rt__cache_none);
+	none_init(&rt__cache_none_noscan);
+	rt__cache_none.real = rt__cache_none.seen = &rt__cache_none;
+	rt__cache_none_noscan.noscan = true;
+}
 
 /* Places follow the cache: small ones for all classes, then large ones. Each takes one more than it
  * holds, the one at NULL. */
@@ -176,7 +185,7 @@ return_others(struct rt__bin *b, unsigned class)
 }
 
 bool
-rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 {
 	if (sp->class >= RT_CLASSES)
 		return false;
@@ -186,11 +195,12 @@ rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *s
 	if (rt__bin_full(b))
 		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
-	if (rt__load_rlx(&sp->owner) != c && sp->class < RT_CLASS_SMALL_END) {
+	if (sp->class > RT_CLASS_MEDIUM) {
+		rt__store_rlx(&sp->owner, c); /* a medium block has no neighbours */
+	} else if (rt__load_rlx(&sp->owner) != c) {
 		*b->hi-- = (struct rt__block){p, state};
 		return true;
 	}
-	rt__store_rlx(&sp->owner, c); /* a medium block has no neighbours */
 	*++b->top = (struct rt__block){p, state};
 	return true;
 }

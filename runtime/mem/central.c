@@ -122,7 +122,7 @@ adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
 }
 
 static uint32_t
-take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct rt__block *out,
+take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct rt__block *end,
 		uint32_t n)
 {
 	uint32_t got = 0;
@@ -138,7 +138,7 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 				break; /* not even somebody else's */
 		}
 		adopt(c, class, sp);
-		got += rt__span_take(sp, out + got, n - got);
+		got += rt__span_take(sp, end - got, n - got);
 		if (left_in(sp) == 0)
 			list_remove(ce, sp);
 	}
@@ -158,18 +158,20 @@ forget(struct rt__span *sp)
 /* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
  * request would want it back. */
 static void
-give_to_span(struct central *ce, struct rt__block b)
+give_to_spans(struct central *ce, const struct rt__block *in, uint32_t n)
 {
-	struct rt__span *sp = rt__unit_of(b.p);
+	for (uint32_t i = 0; i < n;) {
+		struct rt__span *sp = rt__unit_of(in[i].p);
 
-	rt__span_give(sp, b);
-	if (!sp->listed) {
-		list_append(ce, sp);
-	} else if (sp->nfree == sp->carved && ce->first != ce->last) {
-		if (!sp->owner->none)
-			forget(sp);
-		list_remove(ce, sp);
-		rt__span_delete(sp, &ce->spare);
+		i += rt__span_give(in + i, n - i);
+		if (!sp->listed)
+			list_append(ce, sp);
+		if (sp->nfree == sp->carved && ce->first != ce->last) {
+			if (!sp->owner->none)
+				forget(sp);
+			list_remove(ce, sp);
+			rt__span_delete(sp, &ce->spare);
+		}
 	}
 }
 
@@ -217,17 +219,6 @@ copy(struct rt__block *to, const struct rt__block *from, uint32_t n)
 	__builtin_memcpy(to, from, n * sizeof *to);
 }
 
-static void
-reverse(struct rt__block *a, uint32_t n)
-{
-	for (uint32_t i = 0; i < n / 2; i++) {
-		struct rt__block b = a[i];
-
-		a[i] = a[n - 1 - i];
-		a[n - 1 - i] = b;
-	}
-}
-
 /* Where n more blocks go on the cache's shelf; NULL: there is no room. */
 static struct rt__block *
 shelve(struct rt__cache *c, unsigned class, uint32_t n)
@@ -268,8 +259,7 @@ take_from_shelf(const struct rt__cache *c, unsigned class, struct rt__block *out
 static void
 clear_shelf(struct central *ce, struct rt__shelf *s, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++)
-		give_to_span(ce, s->blocks[i]);
+	give_to_spans(ce, s->blocks, n);
 	rt__store_rlx(&s->n, s->n - n);
 	if (s->n > 0)
 		__builtin_memmove(s->blocks, s->blocks + n, s->n * sizeof *s->blocks);
@@ -290,8 +280,9 @@ rt__central_take(struct rt__cache *c, unsigned class, struct rt__block *out, uin
 	if (rt__load_rlx(&c->shelved))
 		got = take_from_shelf(c, class, out, n);
 	if (got == 0) {
-		got = take_from_spans(ce, c, class, out, n);
-		reverse(out, got);
+		got = take_from_spans(ce, c, class, out + n, n);
+		if (got < n)
+			__builtin_memmove(out, out + n - got, got * sizeof *out);
 	}
 	rt__unlock(&ce->lock);
 	return got;
@@ -310,8 +301,8 @@ rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__block *in
 	struct rt__block *at = shelve(c, class, n);
 	if (at)
 		copy(at, in, n);
-	for (uint32_t i = 0; i < n && !at; i++)
-		give_to_span(ce, in[i]);
+	else
+		give_to_spans(ce, in, n);
 	rt__unlock(&ce->lock);
 }
 
@@ -331,7 +322,7 @@ rt__central_return(unsigned class, const struct rt__block *in, uint32_t n)
 		if (at)
 			*at = in[i];
 		else
-			give_to_span(ce, in[i]);
+			give_to_spans(ce, &in[i], 1);
 	}
 	rt__unlock(&ce->lock);
 }

@@ -143,13 +143,11 @@ rt__unit_of(const void *p)
 static inline struct rt__span *
 rt__span_of_block(const void *p, uint8_t **state)
 {
-	uintptr_t offset = (uintptr_t)p - rt__heap.base;
-
-	if (rt__unlikely(offset >= rt__load_rlx(&rt__heap.size)))
+	if (rt__unlikely((uintptr_t)p - rt__heap.base >= rt__load_rlx(&rt__heap.size)))
 		return NULL;
-	struct rt__span *sp = rt__heap.spans - (offset >> RT_UNIT_SHIFT);
+	struct rt__span *sp = rt__unit_of(p);
 	uint32_t magic = rt__load_rlx(&sp->magic);
-	uint64_t at = (offset & (RT_UNIT - 1)) * magic;
+	uint64_t at = ((uintptr_t)p & (RT_UNIT - 1)) * magic;
 	if (rt__unlikely((uint32_t)at >= magic))
 		return NULL;
 	*state = sp->state + (at >> 32);
@@ -172,6 +170,9 @@ rt__span_watched(const void *p, uint8_t **state)
 
 	return sp && rt__load_rlx(*state) == RT_BLOCK_WATCHED ? sp : NULL;
 }
+
+/* The heap's own tables contradict each other at p. */
+RT_NORETURN void rt__heap_corrupt(const char *what, const void *p);
 
 /* ---- persistent.c ---- */
 
@@ -202,7 +203,16 @@ void rt__units_age(void);
  * many it was. */
 size_t rt__units_release(size_t max, bool any);
 
-/* ---- scavenge.c, with heap.lock ---- */
+/* ---- scavenge.c ---- */
+
+/* For who frees, between rt__heap_enter and _leave, every RT_POLL_FREES times where free is slow:
+ * does a bit of giving back while there is no sysmon. */
+void rt__scavenge_poll(void);
+#define RT_POLL_FREES 64u
+
+/* With heap.lock: */
+/* Gives memory back at once when there is more of it free than in use, and not just a little. */
+void rt__dirty_trim(void);
 
 /* When the heap grows: what the cgroup allows, if nobody has asked yet. */
 void rt__limit_find(void);
@@ -216,9 +226,10 @@ void rt__span_make_single(uint32_t unit, unsigned class, uint32_t units);
 /* A span of small blocks for that cache; NULL without memory. *spare: states of former ones. */
 struct rt__span *rt__span_new(unsigned class, struct rt__cache *owner, void **spare);
 void rt__span_delete(struct rt__span *sp, void **spare);
-/* Takes up to n free blocks, in ascending order. */
-uint32_t rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n);
-void rt__span_give(struct rt__span *sp, struct rt__block b);
+/* Takes up to n free blocks, the lowest first, and puts them before `end`, downwards. */
+uint32_t rt__span_take(struct rt__span *sp, struct rt__block *end, uint32_t n);
+/* Takes back the first blocks of n that are of one span: how many. */
+uint32_t rt__span_give(const struct rt__block *in, uint32_t n);
 
 /* ---- central.c ---- */
 
@@ -284,6 +295,7 @@ struct rt__cache {
 
 	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
 	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
+	uint32_t slow_frees;    /* for rt__scavenge_poll */
 	uint32_t until_sample;  /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 
@@ -315,19 +327,15 @@ rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 	return rt__bin_pop(b);
 }
 
-/* Of a block that is not of the cache's own spans, or large. */
-bool rt__bin_push_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state);
-
-/* A block that was in use: false if there is no room. */
+/* A block that was in use, of one of the cache's own spans: false if it is none, or there is no
+ * room. */
 static inline bool
-rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+rt__bin_push_own(struct rt__cache *c, const struct rt__span *sp, void *p, uint8_t *state)
 {
 	struct rt__bin *b = &c->bins[sp->class];
 	struct rt__block *top = b->top;
 
-	if (rt__unlikely(rt__load_rlx(&sp->owner) != c))
-		return rt__bin_push_other(c, sp, p, state);
-	if (rt__unlikely(top == b->hi))
+	if (rt__unlikely(rt__load_rlx(&sp->owner) != c || top == b->hi))
 		return false;
 	rt__store_rlx(state, (uint8_t)RT_BLOCK_CACHED);
 	b->top = top + 1;
@@ -335,8 +343,12 @@ rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 	return true;
 }
 
+/* Any block that was in use: false if there is no room, as for large ones. */
+bool rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state);
+
 /* What all have that have none: it is empty, and full. And its twin. */
 extern struct rt__cache rt__cache_none, rt__cache_none_noscan;
+void rt__cache_none_init(void);
 /* All others, the newest first. */
 extern struct rt__cache *rt__caches;
 
@@ -394,11 +406,11 @@ unsigned rt__aligned_class(size_t size, size_t align);
 
 /* ---- report.c ---- */
 
+/* "fatal error: WHAT: WHY" */
+RT_NORETURN void rt__misuse(const char *what, const char *why);
 /* p, handed to `what`, is no block in use: says why, and ends the program. Or it is, but has not
  * got so many bytes. */
 RT_NORETURN void rt__bad_pointer(const char *what, const void *p);
 RT_NORETURN void rt__bad_size(const void *p, size_t size);
-/* The heap's own tables contradict each other at p. */
-RT_NORETURN void rt__heap_corrupt(const char *what, const void *p);
 
 #endif

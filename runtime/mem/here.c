@@ -37,6 +37,7 @@ rt__mallocinit(void)
 	rt__persistent_init();
 	rt__heap_init();
 	rt__central_init();
+	rt__cache_none_init();
 	rt__hard_init();
 	rt__profile_init();
 	rt__persistent_rank();
@@ -206,6 +207,7 @@ rt__caches_recover(void)
 	struct rt__cache *own = own_cache(mp);
 	bool whole = mp == &rt__m_foreign ? self.hidden == 0 : mp->handler_sp == 0;
 
+	rt__scavenge_forget();
 	if (whole) {
 		rt__cache_flush(own);
 		rt__central_trim(true);

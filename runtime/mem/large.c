@@ -11,13 +11,12 @@
  * its pages and not their contents, and leaves zeros behind.
  *
  * Who frees one takes heap.lock, and gives memory back at once when there is more of it free than
- * in use: the scavenger may not run yet, or not soon enough.
+ * in use: the scavenger may be too late for that.
  */
 #include "mem/heap.h"
 
 #define LARGE_MAX (RT_CHUNK / 2)
-#define PAGE 4096ul        /* of rt__span.pages, whatever the machine's is */
-#define DIRTY_MAX (1024ul) /* units, 64 MiB */
+#define PAGE 4096ul /* of rt__span.pages, whatever the machine's is */
 
 static size_t
 usable(const struct rt__span *sp)
@@ -78,16 +77,6 @@ alloc_aligned_chunks(uint32_t n, size_t align, bool *zero)
 	return first;
 }
 
-static void
-trim(void)
-{
-	struct rt__heap *h = &rt__heap;
-	size_t keep = h->used > DIRTY_MAX ? h->used : DIRTY_MAX;
-
-	if (h->dirty > keep)
-		rt__units_release(h->dirty - keep / 2, true);
-}
-
 /* ---- guards ---- */
 
 static void
@@ -141,7 +130,7 @@ free_huge(struct rt__span *sp, bool plain)
 	rt__lock(&rt__heap.lock);
 	if (plain || anew) {
 		give_chunks(sp, anew ? n : 0);
-		trim();
+		rt__dirty_trim();
 	} else {
 		sp->own_state[0] = RT_BLOCK_CACHED;
 		sp->next = rt__heap.kept;
@@ -207,7 +196,7 @@ rt__large_free(struct rt__span *sp)
 	rt__lock(&rt__heap.lock);
 	rt__store_rlx(&sp->magic, 0u);
 	rt__units_free(rt__span_unit(sp), units_for(usable(sp)));
-	trim();
+	rt__dirty_trim();
 	rt__unlock(&rt__heap.lock);
 }
 

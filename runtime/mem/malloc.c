@@ -159,16 +159,17 @@ alloc_watched(size_t size, size_t align, bool *zero, void **ret)
 }
 
 static RT_NOINLINE void *
-alloc_slow(size_t size, bool noscan, bool *zero)
+alloc_slow(size_t size, size_t align, bool noscan, bool *zero)
 {
 	void *p;
 
-	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, 16, zero, &p))
+	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, zero, &p))
 		; /* p is what it is */
-	else if (size <= RT_MEDIUM_MAX)
-		p = alloc_class(rt__size_class(size), noscan, zero);
+	else if (size <= RT_MEDIUM_MAX && align <= RT_UNIT)
+		p = alloc_class(rt__aligned_class(size, align), noscan, zero);
 	else
-		p = alloc_large(size, 0, noscan, zero);
+		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, noscan,
+				zero);
 	if (!p)
 		errno = ENOMEM;
 	else if (rt__unlikely(rt__malloc_count.on))
@@ -198,7 +199,7 @@ malloc_slow(size_t size)
 		p = sample_pop(rt__getm_cache()->real, size);
 	else if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
 		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, false, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, false, &zero);
 }
 
 /* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
@@ -264,7 +265,17 @@ free_slow(void *p)
 		else
 			rt__large_free(sp);
 	}
+	if (!c->none && rt__unlikely(c->slow_frees++ % RT_POLL_FREES == 0))
+		rt__scavenge_poll();
 	rt__heap_leave();
+}
+
+/* A block of a span that is not the cache's own, or for which there is no room. */
+static RT_NOINLINE void
+free_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
+{
+	if (!rt__bin_push(c, sp, p, state))
+		free_slow(p);
 }
 
 /* ---- the family ---- */
@@ -289,7 +300,7 @@ rt_malloc_noscan(size_t size)
 
 	if (rt__likely(size <= RT_MEDIUM_MAX && !rt__profile_on()))
 		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
-	return rt__likely(p != NULL) ? p : alloc_slow(size, true, &zero);
+	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, true, &zero);
 }
 
 void
@@ -298,9 +309,13 @@ rt__free(void *p)
 	uint8_t *state;
 	struct rt__span *sp = rt__span_in_use(p, &state);
 
-	if (rt__likely(sp && rt__bin_push(rt__getm_cache(), sp, p, state)))
+	if (rt__unlikely(!sp)) {
+		free_slow(p);
 		return;
-	free_slow(p);
+	}
+	struct rt__cache *c = rt__getm_cache();
+	if (rt__unlikely(!rt__bin_push_own(c, sp, p, state)))
+		free_other(c, sp, p, state);
 }
 
 void *
@@ -318,7 +333,7 @@ rt__calloc(size_t n, size_t size)
 		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
 				     &zero);
 	if (rt__unlikely(!p))
-		p = alloc_slow(bytes, false, &zero);
+		p = alloc_slow(bytes, 16, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
 	return p;
@@ -349,13 +364,28 @@ must_be_in_use(const char *what, const void *p, bool *known)
 	return size;
 }
 
+#define COPY_MAX 512 /* from here on, libc's is as fast */
+
+/* By 16 bytes, the last of which may be among those before. */
+static inline void
+copy(void *to, const void *from, size_t n)
+{
+	if (rt__unlikely(n < 16 || n > COPY_MAX)) {
+		__builtin_memcpy(to, from, n);
+		return;
+	}
+	for (size_t i = 0; i + 16 < n; i += 16)
+		__builtin_memcpy((char *)to + i, (const char *)from + i, 16);
+	__builtin_memcpy((char *)to + n - 16, (const char *)from + n - 16, 16);
+}
+
 static void *
 copy_to(size_t size, const void *old, size_t have, bool noscan)
 {
 	void *p = noscan ? rt_malloc_noscan(size) : rt__malloc(size);
 
 	if (p)
-		__builtin_memcpy(p, old, size < have ? size : have);
+		copy(p, old, size < have ? size : have);
 	return p;
 }
 
@@ -388,28 +418,44 @@ realloc_large(struct rt__span *sp, void *old, size_t size)
 	return p;
 }
 
-void *
-rt__realloc(void *old, size_t size)
+/* Whether a block of so many bytes is good enough for that size; one of 0 bytes never is. */
+static inline bool
+stays(size_t have, size_t size)
 {
-	if (!old)
-		return rt__malloc(size);
+	return size <= have && (size > (have - 1) / 2 || have - 1 < KEEP_MAX);
+}
+
+static RT_NOINLINE void *
+realloc_slow(void *old, size_t size)
+{
 	struct rt__span *sp = span_of(old);
+	void *p = NULL;
+
 	if (!sp)
 		return realloc_known(old, size);
-	size_t have = usable(sp);
-	if (sp->class < RT_CLASSES) {
-		if (size <= have && (size >= have / 2 || have <= KEEP_MAX))
-			return old;
-	} else {
-		void *p = realloc_large(sp, old, size);
-
-		if (p)
-			return p;
-	}
-	void *p = copy_to(size, old, have, sp->noscan);
+	if (sp->class >= RT_CLASSES)
+		p = realloc_large(sp, old, size);
+	else if (stays(rt__class_size[sp->class], size))
+		p = old;
+	if (p)
+		return p;
+	p = copy_to(size, old, usable(sp), sp->noscan);
 	if (p)
 		rt__free(old);
 	return p;
+}
+
+void *
+rt__realloc(void *old, size_t size)
+{
+	uint8_t *state;
+
+	if (!old)
+		return rt__malloc(size);
+	const struct rt__span *sp = rt__span_in_use(old, &state);
+	if (rt__likely(sp && stays(rt__class_size[sp->class], size)))
+		return old; /* a large one is of 0 bytes there */
+	return realloc_slow(old, size);
 }
 
 unsigned
@@ -417,7 +463,7 @@ rt__aligned_class(size_t size, size_t align)
 {
 	unsigned class = rt__size_class(RT_ALIGN_UP(size ? size : 1, align));
 
-	while (rt__class_size[class] % align != 0)
+	while (rt__class_size[class] & (align - 1))
 		class ++;
 	return class;
 }
@@ -426,7 +472,6 @@ static void *
 alloc_aligned(size_t align, size_t size)
 {
 	bool zero;
-	void *p;
 
 	if (align <= 16)
 		return rt__malloc(size);
@@ -434,18 +479,7 @@ alloc_aligned(size_t align, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (rt__unlikely(rt__debug.malloc) && alloc_watched(size, align, &zero, &p))
-		; /* p is what it is */
-	else if (align <= RT_UNIT && size <= RT_MEDIUM_MAX)
-		p = alloc_class(rt__aligned_class(size, align), false, &zero);
-	else
-		p = alloc_large(size > RT_MEDIUM_MAX ? size : RT_MEDIUM_MAX + 1, align, false,
-				&zero);
-	if (!p)
-		errno = ENOMEM;
-	else if (rt__unlikely(rt__malloc_count.on))
-		count(size);
-	return p;
+	return alloc_slow(size, align, false, &zero);
 }
 
 static bool

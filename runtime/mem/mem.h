@@ -53,6 +53,8 @@ void rt__cache_leave(void);
 /* For sysmon: does a bit of what there is to do, and says after how many ns it wants to be called
  * again; 0: need not be. */
 int64_t rt__scavenge_tick(int64_t now);
+/* In the child of a fork, which has no sysmon yet. */
+void rt__scavenge_forget(void);
 /* All that can be had, at once. */
 void rt__scavenge_all(void);
 

@@ -28,6 +28,7 @@
 #define MAX_CHUNKS (uint32_t)(RT_HEAP_MAX / RT_CHUNK)
 #define MAX_STEP 32u
 #define HUGE_STEP 16u
+#define HUGE_WORTH 16 /* free units of a huge page, to give memory of it back */
 #define ALL_FREE UINT32_MAX
 #define FIRST_TABLE 16u         /* chunks */
 #define FIRST_BASE (17ul << 40) /* behind what sanitizers and other runtimes like to take */
@@ -474,15 +475,15 @@ release_mask(uint32_t c, uint32_t go)
 	return n;
 }
 
-/* A huge page goes as a whole: the kernel would take it apart for less, and not put it together
- * again. */
+/* Of a huge page, little is left where it is: the kernel would take the page apart for that, and
+ * not put it together again. */
 static uint32_t
 release_in(uint32_t c, bool any)
 {
 	struct rt__chunk *chunk = &rt__heap.chunks[c];
 	uint32_t go = any ? chunk->free & ~chunk->zero : chunk->due;
 
-	if (!any && c >= rt__heap.huge_from && chunk->free != ALL_FREE)
+	if (!any && c >= rt__heap.huge_from && __builtin_popcount(chunk->free) < HUGE_WORTH)
 		return 0;
 	chunk->due &= ~go;
 	chunk->cold &= ~go;

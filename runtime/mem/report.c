@@ -7,8 +7,8 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-static RT_NORETURN void
-bad(const char *what, const char *why)
+RT_NORETURN void
+rt__misuse(const char *what, const char *why)
 {
 	char text[80];
 
@@ -26,7 +26,7 @@ rt__bad_pointer(const char *what, const void *p)
 
 		rt__eprintf("runtime: %s(%p): %s\n", what, p,
 			    heap ? "no block is there" : "outside of the heap");
-		bad(what, "invalid pointer");
+		rt__misuse(what, "invalid pointer");
 	}
 	size_t offset = (uintptr_t)p - b.start;
 	rt__eprintf("runtime: %s(%p): %s of a block of %zu bytes at %p%s\n", what, p,
@@ -34,10 +34,10 @@ rt__bad_pointer(const char *what, const void *p)
 		    b.in_use ? "" : ", which is free");
 	if (offset)
 		rt__eprintf("runtime: %zu bytes into it\n", offset);
-	bad(what,
-	    b.in_use         ? "not the start of a block"
-		    : offset ? "invalid pointer"
-			     : "double free");
+	rt__misuse(what,
+		   b.in_use         ? "not the start of a block"
+			   : offset ? "invalid pointer"
+				    : "double free");
 }
 
 RT_NORETURN void

@@ -1,37 +1,100 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving memory back to the kernel. In the background, sysmon has this done by periods of a second:
- * units that were free for all of one are due in the next, a little at a time. What a cache's shelf
- * has not needed for a period goes to its spans, and so do the caches of foreign threads that have
- * ended: blocks kept there keep whole spans from being free.
+ * Giving memory back to the kernel. By periods of a second: units that were free for all of one
+ * are due in the next, a little at a time. What a cache's shelf has not needed for a period goes to
+ * its spans, and so do the caches of foreign threads that have ended: blocks kept there keep whole
+ * spans from being free. While more is free than a sixteenth of what is in use, units are due after
+ * 20 to 40 ms, until it is no more than that: a second is long for who allocates gigabytes in one,
+ * and who needs the same units again and again does so in less.
+ *
+ * sysmon has this done in the background. It starts with the second goroutine; before that, who
+ * frees does it (rt__scavenge_poll), now and then where free is slow anyway. Who comes while
+ * another is at it leaves it alone.
  *
  * And when there is a limit, $RTMEMLIMIT or the cgroup's: before the heap takes more than that,
  * what is free goes first. As Go's, it is soft: a program that needs more gets more.
+ *
+ * Rejected: giving back at once what goes over a bound. Who fills a heap and empties it, again and
+ * again, would pay for the faults each time: 35 us for a unit.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
 
 #define PERIOD_NS 1000000000l
+#define HASTY_PERIOD_NS 20000000l
+#define KEPT_PART 16       /* no haste while no more than one in so many units */
+#define KEPT_MIN 128u      /* ... or so many are free: 8 MiB */
+#define DIRTY_MAX (1024ul) /* units, 64 MiB, that may be free where less is in use */
+
+/* In one go, and how often: for sysmon, 32 MiB, a millisecond or three; less for who frees. */
 #define PACE_NS 10000000l
-#define PACE_UNITS 512u /* 32 MiB in one go: a millisecond or three */
+#define PACE_UNITS 512u
+#define POLL_PACE_NS 1000000l
+#define POLL_PACE_UNITS 32u
 
 #define ASK_CGROUP 512u /* units, 32 MiB: a smaller heap does not care */
 
 static struct {
-	int64_t period_end, pace_end; /* sysmon's */
-	bool more;
+	bool busy;   /* (a) somebody is at it, whose the rest is */
+	bool driven; /* (a) by sysmon */
+	int64_t period_end, hasty_end, pace_end;
+	size_t quota; /* units that are still to go in this period, if they are due */
 } scavenge;
+
+/* Units that are free beyond what may be without haste. */
+static size_t
+excess(void)
+{
+	size_t used = rt__load_rlx(&rt__heap.used), dirty = rt__load_rlx(&rt__heap.dirty);
+	size_t kept = used / KEPT_PART > KEPT_MIN ? used / KEPT_PART : KEPT_MIN;
+
+	return dirty > kept ? dirty - kept : 0;
+}
 
 static void
 start_period(int64_t now)
 {
-	rt__caches_trim();
-	rt__central_trim(false);
+	scavenge.quota = excess();
+	if (now >= scavenge.period_end) {
+		rt__caches_trim();
+		rt__central_trim(false);
+		scavenge.period_end = now + PERIOD_NS;
+		scavenge.quota = SIZE_MAX;
+	}
 	rt__lock(&rt__heap.lock);
 	rt__units_age();
 	rt__unlock(&rt__heap.lock);
-	scavenge.period_end = now + PERIOD_NS;
-	scavenge.more = true;
+	scavenge.hasty_end = now + HASTY_PERIOD_NS;
+}
+
+/* A bit of what there is to do: whether there is more. */
+static bool
+step(int64_t now, uint32_t pace_units, int64_t pace_ns)
+{
+	if (now >= scavenge.period_end || (now >= scavenge.hasty_end && excess() > 0))
+		start_period(now);
+	if (scavenge.quota > 0 && now >= scavenge.pace_end) {
+		size_t want = scavenge.quota < pace_units ? scavenge.quota : pace_units;
+		rt__lock(&rt__heap.lock);
+		size_t gone = rt__units_release(want, false);
+		rt__unlock(&rt__heap.lock);
+		scavenge.quota = gone >= want && gone < scavenge.quota ? scavenge.quota - gone : 0;
+		scavenge.pace_end = now + pace_ns;
+	}
+	return scavenge.quota > 0;
+}
+
+/* Pairs with each other. */
+static bool
+begin(void)
+{
+	return !rt__xchg_acq(&scavenge.busy, true);
+}
+
+static void
+end(void)
+{
+	rt__store_rel(&scavenge.busy, false);
 }
 
 int64_t
@@ -39,17 +102,43 @@ rt__scavenge_tick(int64_t now)
 {
 	if (rt__load_rlx(&rt__heap.size) == 0)
 		return 0;
-	if (now >= scavenge.period_end)
-		start_period(now);
-	if (scavenge.more && now >= scavenge.pace_end) {
-		rt__lock(&rt__heap.lock);
-		scavenge.more = rt__units_release(PACE_UNITS, false) >= PACE_UNITS;
-		rt__unlock(&rt__heap.lock);
-		scavenge.pace_end = now + PACE_NS;
-	}
-	if (scavenge.more)
+	rt__store_rlx(&scavenge.driven, true);
+	if (!begin())
 		return PACE_NS;
-	return rt__load_rlx(&rt__heap.dirty) > 0 ? scavenge.period_end - now : 0;
+	bool more = step(now, PACE_UNITS, PACE_NS);
+	int64_t left = scavenge.period_end - now;
+	end();
+	if (more)
+		return PACE_NS;
+	return rt__load_rlx(&rt__heap.dirty) > 0 ? left : 0;
+}
+
+void
+rt__dirty_trim(void)
+{
+	struct rt__heap *h = &rt__heap;
+	size_t keep = h->used > DIRTY_MAX ? h->used : DIRTY_MAX;
+
+	if (h->dirty > keep)
+		rt__units_release(h->dirty - keep / 2, true);
+}
+
+void
+rt__scavenge_poll(void)
+{
+	if (rt__load_rlx(&scavenge.driven) || rt__load_rlx(&rt__heap.dirty) == 0 || !begin())
+		return;
+	step(rt__nanotime(), POLL_PACE_UNITS, POLL_PACE_NS);
+	rt__lock(&rt__heap.lock);
+	rt__dirty_trim();
+	rt__unlock(&rt__heap.lock);
+	end();
+}
+
+void
+rt__scavenge_forget(void)
+{
+	scavenge.driven = scavenge.busy = false;
 }
 
 void

@@ -3,7 +3,7 @@
  * Spans. One of small blocks is a unit; its blocks are handed out from its low end, and the lowest
  * free one first after that, so that its high end and its pages may stay untouched. The states of
  * its blocks are bytes, in the span's own entry if they are few, else in memory of the runtime's
- * that is kept for the next span of the class. Finding a free block looks at eight at a time.
+ * that is kept for the next span of the class. Those that are free are found eight at a time.
  *
  * For holders of the class's central.lock; rt__span_new and _delete take heap.lock.
  */
@@ -11,7 +11,7 @@
 #include "mem/mem.h"
 
 /* A state for each offset that rt__magic can lead to, the rest of the unit included; whole words,
- * for find_free. */
+ * for take_freed. */
 static size_t
 state_bytes(unsigned class)
 {
@@ -91,67 +91,91 @@ rt__span_delete(struct rt__span *sp, void **spare)
 	free_unit(rt__span_unit(sp));
 }
 
-/* The first block from i on that is free; there is one. Bytes of other blocks change meanwhile,
- * but none becomes free, or ceases to be. */
-static uint32_t
-find_free(const struct rt__span *sp, uint32_t i)
+/* A bit, the highest, of each byte of w that is zero. */
+static uint64_t
+zero_bytes(uint64_t w)
 {
-	const uint64_t *words = (const uint64_t *)(const void *)sp->state;
-	const uint64_t ones = UINT64_MAX / 255;
-	uint32_t at = i / 8;
-	uint64_t skip = (1ul << (i % 8 * 8)) - 1;
+	const uint64_t low = UINT64_MAX / 255 * 127;
 
-	for (;; at++, skip = 0) {
-		uint64_t w = rt__load_rlx(&words[at]) | skip;
-		uint64_t zero = (w - ones) & ~w & ones << 7; /* the lowest bit is exact */
-
-		if (zero)
-			return at * 8 + (uint32_t)__builtin_ctzl(zero) / 8;
-	}
+	return ~(((w & low) + low) | w | low);
 }
 
-static struct rt__block
-block_at(const struct rt__span *sp, uint32_t i)
-{
-	uintptr_t base = rt__unit_address(rt__span_unit(sp));
+/* What is the same for all blocks of a span, and where the last one that was taken has gone. */
+struct taking {
+	uintptr_t base;
+	uint32_t size;
+	uint8_t *state;
+	struct rt__block *at;
+};
 
-	return (struct rt__block){(void *)(base + (uintptr_t)i * rt__class_size[sp->class]),
-				  &sp->state[i]};
+static inline void
+take(struct taking *t, uint32_t i, enum rt__block_state state)
+{
+	rt__store_rlx(&t->state[i], (uint8_t)state);
+	*--t->at = (struct rt__block){(void *)(t->base + (uintptr_t)i * t->size), &t->state[i]};
+}
+
+/* The first n that are free, from the one on that is numbered `low`; there are so many. What is
+ * behind the last one. Bytes of other blocks change meanwhile, but none becomes free, or ceases to
+ * be. */
+static uint32_t
+take_freed(struct taking t, uint32_t low, uint32_t n)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)t.state;
+
+	for (uint32_t i = low & ~7u;; i += 8) {
+		for (uint64_t free = zero_bytes(rt__load_rlx(&words[i / 8])); free;
+		     free &= free - 1) {
+			uint32_t byte = (uint32_t)__builtin_ctzl(free) / 8;
+
+			take(&t, i + byte, RT_BLOCK_CACHED);
+			if (--n == 0)
+				return i + byte + 1;
+		}
+	}
 }
 
 uint32_t
-rt__span_take(struct rt__span *sp, struct rt__block *out, uint32_t n)
+rt__span_take(struct rt__span *sp, struct rt__block *end, uint32_t n)
 {
-	uint32_t i = sp->low, got = 0;
+	uintptr_t base = rt__unit_address(rt__span_unit(sp));
+	struct taking t = {base, rt__class_size[sp->class], sp->state, end};
+	uint32_t freed = n < sp->nfree ? n : sp->nfree, carved = sp->carved;
+	uint32_t fresh = n - freed, left = sp->nblocks - carved;
+	enum rt__block_state state = sp->zeroed ? RT_BLOCK_ZERO : RT_BLOCK_CACHED;
 
-	for (; got < n && sp->nfree > 0; sp->nfree--) {
-		i = find_free(sp, i);
-		rt__store_rlx(&sp->state[i], (uint8_t)RT_BLOCK_CACHED);
-		out[got++] = block_at(sp, i++);
-	}
-	sp->low = (uint16_t)(sp->nfree > 0 ? i : sp->carved);
-	for (i = sp->carved; got < n && i < sp->nblocks; i++) {
-		rt__store_rlx(&sp->state[i],
-			      (uint8_t)(sp->zeroed ? RT_BLOCK_ZERO : RT_BLOCK_CACHED));
-		out[got++] = block_at(sp, i);
-	}
-	sp->carved = (uint16_t)i;
+	fresh = fresh < left ? fresh : left;
+	if (freed > 0)
+		sp->low = (uint16_t)take_freed(t, sp->low, freed);
+	t.at -= freed;
+	for (uint32_t i = carved; i < carved + fresh; i++)
+		take(&t, i, state);
+	sp->carved = (uint16_t)(carved + fresh);
+	sp->nfree = (uint16_t)(sp->nfree - freed);
 	if (sp->nfree == 0)
 		sp->low = sp->carved;
-	return got;
+	return freed + fresh;
 }
 
-void
-rt__span_give(struct rt__span *sp, struct rt__block b)
+uint32_t
+rt__span_give(const struct rt__block *in, uint32_t n)
 {
-	uint32_t i = (uint32_t)(b.state - sp->state);
+	struct rt__span *sp = rt__unit_of(in[0].p);
+	uintptr_t start = rt__unit_address(rt__span_unit(sp));
+	uint8_t *lowest = sp->state + sp->low;
+	uint32_t i = 0;
 
-	if (*b.state != RT_BLOCK_CACHED && *b.state != RT_BLOCK_ZERO)
-		rt__heap_corrupt("a cache held a block that is not free", b.p);
-	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_FREE);
-	sp->nfree++;
-	if (i < sp->low)
-		sp->low = (uint16_t)i;
+	for (; i < n && (uintptr_t)in[i].p - start < RT_UNIT; i++) {
+		uint8_t *at = in[i].state, state = rt__load_rlx(at);
+
+		if (rt__unlikely(state != RT_BLOCK_CACHED && state != RT_BLOCK_ZERO))
+			rt__heap_corrupt("a cache held a block that is not free", in[i].p);
+		rt__store_rlx(at, (uint8_t)RT_BLOCK_FREE);
+		lowest = at < lowest ? at : lowest;
+	}
+	sp->low = (uint16_t)(lowest - sp->state);
+	sp->nfree = (uint16_t)(sp->nfree + i);
+	return i;
 }
 
 /* ---- one block ---- */

@@ -213,9 +213,8 @@ struct rt__due_queue {
 
 /* A P's timers: sched/timer_heap.c. */
 struct rt__timers {
-	int64_t next;   /* (a) when the earliest is due; RT_NEVER without one */
-	int64_t batch;  /* (a) ... and when it is to be run, with those that come soon after */
-	int64_t looked; /* (a) when the owner last compared that with the clock */
+	int64_t next;         /* (a) when the earliest is due; RT_NEVER without one */
+	int64_t looked;       /* (a) when the owner last compared that with the clock */
 	struct rt__lock lock; /* of all that follows */
 	int32_t pending;      /* (a) entries that were not stopped */
 	uint32_t cap, free;   /* a free slot, the first of a chain */
@@ -233,6 +232,7 @@ struct rt__p {
 	uint32_t global_tick;    /* (p) sched_tick from which on the global queue comes first */
 	uint32_t syscall_tick;   /* (p) grows with each system call */
 	int32_t early_stops;     /* (p) since a slice was over */
+	uint32_t gave_way;       /* (p) times that rt_go found the queue full */
 	bool preempt;            /* (a) the slice is over, see sched/preempt.c */
 	bool urgent;             /* (a) ... early, for a goroutine on the global queue */
 	uint32_t safe_point;     /* (a) a function is to be run here, see sched/each_p.c */
@@ -324,7 +324,7 @@ struct rt__hooks {
 	bool (*signal_chain)(int sig, void *info, void *uc);
 	/* usync/: a goroutine has ended that wg counts. */
 	void (*wg_done)(void *wg);
-	/* ... and free what pools have cached. */
+	/* ... and free what pools have cached; NULL: the program has none. */
 	void (*pools_free)(void);
 	/* init/: run the finis of packages, in the reverse of the order of their inits. */
 	void (*run_finis)(void);

@@ -133,8 +133,9 @@ grow_index(struct rt__due_queue *q)
 	if (q->nbuckets < q->cap)
 		return;
 	q->cap = q->cap ? 2 * q->cap : FIRST_INDEX;
-	struct rt__due_range *index =
-		rt__persistent_alloc((size_t)q->cap * sizeof *index, _Alignof(*index));
+	struct rt__due_range *index;
+
+	index = rt__persistent_alloc((size_t)q->cap * sizeof *index, RT_CACHE_LINE);
 	for (int32_t i = 0; i < q->nbuckets; i++)
 		index[i] = q->index[i];
 	q->index = index;
@@ -162,8 +163,10 @@ pivot_of(const struct rt__due *e)
 {
 	int64_t when[9];
 
-	for (int i = 0; i < 9; i++) {
-		int64_t w = e[i * (BUCKET / 9)].when;
+	for (size_t i = 0; i < 9; i++)
+		when[i] = e[i * (BUCKET / 9)].when;
+	for (int i = 1; i < 9; i++) {
+		int64_t w = when[i];
 		int j = i;
 
 		for (; j > 0 && when[j - 1] > w; j--)
@@ -272,27 +275,6 @@ const struct rt__due *
 rt__due_top(const struct rt__due_queue *q)
 {
 	return q->n > 0 ? earliest(q)->e : NULL;
-}
-
-int64_t
-rt__due_second(const struct rt__due_queue *q)
-{
-	if (q->n < 2)
-		return RT_NEVER;
-	const struct rt__due_bucket *b = earliest(q);
-	return b->n > 1 ? b->e[first_child(b->e, b->n, 0)].when : q->index[q->nbuckets - 2].from;
-}
-
-int64_t
-rt__due_fifth(const struct rt__due_queue *q)
-{
-	if (q->n < 5 || earliest(q)->n < 5)
-		return RT_NEVER;
-	const struct rt__due *e = earliest(q)->e;
-	int64_t last = e[1].when;
-	for (int i = 2; i < 5; i++)
-		last = e[i].when > last ? e[i].when : last;
-	return last;
 }
 
 /* Only what is to be kept stays in b. */

@@ -305,7 +305,8 @@ rt__gfree_tick(int64_t now)
 void
 rt_free_os_memory(void)
 {
-	rt__hooks.pools_free();
+	if (rt__hooks.pools_free)
+		rt__hooks.pools_free();
 	rt__for_each_p(purge, "rt_free_os_memory");
 	rt__scavenge_all();
 	for (int c = 0; c < RT_STACK_CLASSES; c++)

@@ -24,11 +24,11 @@ static struct {
 
 /* The timer is started with the lock: who it wakes takes that before the frame goes. */
 void
-rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when)
+rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when, int64_t now)
 {
 	rt__lock(&sleep.lock);
 	rt__store_rlx(&sleep.waiter, w);
-	rt__timer_start(t, when);
+	rt__timer_start(t, when, now);
 	rt__unlock(&sleep.lock);
 }
 

@@ -205,10 +205,11 @@ struct rt__timer {
 	uint32_t slot;         /* (a) */
 };
 void rt__timer_init(struct rt__timer *t, void (*fn)(struct rt__timer *t, int64_t now));
-/* Starts one that is not pending. Also on g0, from an unlock function, and on any thread. */
-void rt__timer_start(struct rt__timer *t, int64_t when);
+/* Starts one that is not pending; the clock says about `now`. Also on g0, from an unlock function,
+ * and on any thread. */
+void rt__timer_start(struct rt__timer *t, int64_t when, int64_t now);
 /* Readies gp then, which has just parked: for an unlock function. Nobody takes that back. */
-void rt__ready_at(struct rt__g *gp, int64_t when);
+void rt__ready_at(struct rt__g *gp, int64_t when, int64_t now);
 /* True: it was pending, and fn is not called. When it returns, fn does not run and will not, unless
  * fn itself is the caller. Not if fn may wait for what the caller holds. */
 bool rt__timer_stop(struct rt__timer *t);
@@ -220,7 +221,7 @@ bool rt__timer_try_stop(struct rt__timer *t);
 
 /* On g0: the main goroutine waits with w, for a timer, which is started here, or for somebody who
  * ends its sleep with EINTR. And when it is awake again, before its frame goes. */
-void rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when);
+void rt__main_sleeps(struct rt__waiter *w, struct rt__timer *t, int64_t when, int64_t now);
 void rt__main_awake(void);
 /* A handler of the program's has run for the process. Async-signal-safe. */
 void rt__interrupt_main(int sig);

@@ -111,6 +111,13 @@ rt__runq_put_tail(struct rt__runq *q, struct rt__g *gp)
 	return true;
 }
 
+/* Owner only: others may make room meanwhile. */
+static inline bool
+rt__runq_full(struct rt__runq *q)
+{
+	return q->tail - rt__load_rlx(&q->head) >= RT_RUNQ_SIZE;
+}
+
 /* Puts gp at the tail, or in the next slot, from which the old one moves to the tail. Result and
  * *overflow are those of put_slow. Owner only. */
 static inline bool
@@ -187,6 +194,8 @@ rt__work_waits_owner(struct rt__p *pp)
 
 /* ---- schedule.c ---- */
 RT_NORETURN void rt__schedule(void);
+/* Yields to all that is on the local queue, or to 61 of them: the P that the caller then has. */
+struct rt__p *rt__give_way(void);
 RT_NORETURN void rt__execute(struct rt__g *gp, bool inherit);
 void rt__runq_put_p(struct rt__p *pp, struct rt__g *gp, bool next);
 void rt__globrunq_put(struct rt__g *gp);
@@ -333,14 +342,13 @@ bool rt__retake_syscall(struct rt__p *pp, enum rt__p_status to);
 void rt__due_push(struct rt__due_queue *q, struct rt__due e);
 struct rt__due rt__due_pop(struct rt__due_queue *q);
 const struct rt__due *rt__due_top(const struct rt__due_queue *q); /* stays there; NULL if empty */
-/* When the second is due at the earliest, and the fifth at the latest. */
-int64_t rt__due_second(const struct rt__due_queue *q);
-int64_t rt__due_fifth(const struct rt__due_queue *q);
 /* Drops what is not to be kept. */
 typedef bool rt__due_keep_fn(void *arg, uintptr_t what);
 void rt__due_sweep(struct rt__due_queue *q, rt__due_keep_fn *keep, void *arg);
 
-/* ---- timer_heap.c; all but init take the lock of ts ---- */
+/* ---- timer_heap.c; all that have one take the lock of ts, but init ---- */
+/* When to look at what is due then, if the clock says about `now`. */
+int64_t rt__round_when(int64_t when, int64_t now);
 void rt__timers_init(struct rt__timers *ts);
 /* Whether t is the earliest now. */
 bool rt__timers_add(struct rt__timers *ts, struct rt__timer *t, int64_t when);

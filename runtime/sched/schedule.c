@@ -21,6 +21,7 @@
 #include "sched/sched_priv.h"
 
 #define GLOBAL_EVERY 61
+#define GIVE_WAY_LAST 16 /* of so many times, once */
 
 struct rt__sched rt__sched;
 
@@ -379,6 +380,36 @@ rt_gosched(void)
 	    !rt__load_rlx(&mp->p->preempt)) /* for a timer, which is not work yet */
 		return;                     /* the search would come back to the caller */
 	rt__mcall(gosched_m);
+}
+
+/*
+ * On g0. To the front of the global queue: of a tree of goroutines that start goroutines, the
+ * youngest branch goes on, and few are alive at a time. But some times behind all that wait there,
+ * or two who never stop starting goroutines would keep everybody else off. Nobody is woken for it:
+ * this P comes back to it, at the latest when its own queue has run dry.
+ */
+static void
+give_way_m(struct rt__g *gp)
+{
+	struct rt__m *mp = rt__getm();
+	bool last = ++mp->p->gave_way % GIVE_WAY_LAST == 0;
+
+	rt__g_set_status(gp, RT_G_RUNNING, RT_G_RUNNABLE);
+	rt__dropg(mp);
+	rt__lock(&rt__sched.lock);
+	if (last)
+		rt__gd_push_back(&rt__sched.runq, &gp, 1);
+	else
+		rt__gd_push_front(&rt__sched.runq, gp);
+	rt__unlock(&rt__sched.lock);
+	rt__schedule();
+}
+
+struct rt__p *
+rt__give_way(void)
+{
+	rt__mcall(give_way_m);
+	return rt__getm()->p;
 }
 
 void

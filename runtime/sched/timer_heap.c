@@ -35,9 +35,9 @@
 #define FIRST_SLOTS 16u
 #define STOP_SPINS 100
 #define NO_SLOT UINT32_MAX
-#define TOGETHER 64 /* goroutines that are taken off at once */
-#define BATCH_NS 250000
-#define BATCH_MANY_NS 500000
+#define TOGETHER 64      /* goroutines that are taken off at once */
+#define PRECISION 8      /* what is far away may be late by a 256th of that, ... */
+#define ROUND_MAX 524288 /* ... or so many ns; powers of two */
 
 union rt__timer_slot {
 	struct rt__timer *t; /* NULL: stopped, and the entry is still there */
@@ -47,7 +47,27 @@ union rt__timer_slot {
 void
 rt__timers_init(struct rt__timers *ts)
 {
-	*ts = (struct rt__timers){.next = RT_NEVER, .batch = RT_NEVER, .free = NO_SLOT};
+	*ts = (struct rt__timers){.next = RT_NEVER, .free = NO_SLOT};
+}
+
+/*
+ * Those that come close together come at the same time, on all Ps: a wake-up takes a thousand times
+ * as long as a timer. So what is far away is put off to a round time, as the kernel puts off
+ * poll(2) by 0.1 to 0.5 %, and no more than half a millisecond; short sleeps are as exact as the
+ * clock. (Rejected: to wait with the first of a queue for those that follow closely, however near
+ * they are, which makes short sleeps late as soon as there are two.)
+ */
+int64_t
+rt__round_when(int64_t when, int64_t now)
+{
+	if (when <= now || when > RT_NEVER - ROUND_MAX)
+		return when;
+	int64_t far = when - now;
+	if (far >> PRECISION == 0)
+		return when;
+	int64_t round = (int64_t)1 << (63 - __builtin_clzll((uint64_t)far) - PRECISION);
+	round = round < ROUND_MAX ? round : ROUND_MAX;
+	return (when + round - 1) & -round;
 }
 
 /* ---- entries: a goroutine, or twice a slot and 1 ---- */
@@ -113,18 +133,6 @@ take_slot(struct rt__timers *ts, struct rt__timer *t)
 
 /* ---- the queue; with the lock ---- */
 
-/* When the first is to be run: one that others follow closely, with them. The second may have been
- * stopped, and then it is later for nothing, by as little. */
-static int64_t
-batch_when(const struct rt__due_queue *q, int64_t next)
-{
-	if (next >= RT_NEVER - BATCH_MANY_NS)
-		return next;
-	if (rt__due_fifth(q) - next < BATCH_MANY_NS)
-		return next + BATCH_MANY_NS;
-	return rt__due_second(q) - next < BATCH_NS ? next + BATCH_NS : next;
-}
-
 static bool
 keep_live(void *arg, uintptr_t what)
 {
@@ -154,11 +162,10 @@ settle(struct rt__timers *ts)
 		rt__due_sweep(&ts->queue, keep_live, ts);
 	drop_stopped(ts);
 	const struct rt__due *top = rt__due_top(&ts->queue);
-	int64_t next = top ? top->when : RT_NEVER, batch = batch_when(&ts->queue, next);
+	int64_t next = top ? top->when : RT_NEVER;
+
 	if (next != ts->next)
 		rt__store_rlx(&ts->next, next);
-	if (batch != ts->batch)
-		rt__store_rlx(&ts->batch, batch);
 }
 
 static void

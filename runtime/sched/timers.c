@@ -51,20 +51,22 @@ is_earliest(const struct rt__p *pp, int64_t when)
 }
 
 void
-rt__timer_start(struct rt__timer *t, int64_t when)
+rt__timer_start(struct rt__timer *t, int64_t when, int64_t now)
 {
 	struct rt__p *pp = rt__getm()->p;
 	struct rt__p *where = pp ? pp : rt__load_acq(&rt__sched.ps)->p[0];
 
+	when = rt__round_when(when, now);
 	if (rt__timers_add(&where->timers, t, when))
 		is_earliest(pp, when);
 }
 
 void
-rt__ready_at(struct rt__g *gp, int64_t when)
+rt__ready_at(struct rt__g *gp, int64_t when, int64_t now)
 {
 	struct rt__p *pp = rt__getm()->p;
 
+	when = rt__round_when(when, now);
 	if (rt__timers_add_g(&pp->timers, gp, when))
 		is_earliest(pp, when);
 }
@@ -151,7 +153,7 @@ rt__timers_first(int64_t *ret_when)
 
 	*ret_when = RT_NEVER;
 	for (int32_t i = 0; i < ps->n; i++) {
-		int64_t when = rt__load_rlx(&ps->p[i]->timers.batch);
+		int64_t when = rt__load_rlx(&ps->p[i]->timers.next);
 
 		if (when < *ret_when) {
 			*ret_when = when;
@@ -192,7 +194,7 @@ later(int64_t a, int64_t b)
 static int64_t
 late_when(const struct rt__p *pp)
 {
-	int64_t when = rt__load_rlx(&pp->timers.batch);
+	int64_t when = rt__load_rlx(&pp->timers.next);
 
 	if (when > RT_NEVER - LATE_NS)
 		return RT_NEVER;
@@ -227,7 +229,7 @@ pass_on(struct rt__p *pp, int64_t now)
 static void
 help(struct rt__p *pp, int64_t now)
 {
-	if (now - later(rt__load_rlx(&pp->timers.batch), rt__load_rlx(&pp->timers.looked)) >=
+	if (now - later(rt__load_rlx(&pp->timers.next), rt__load_rlx(&pp->timers.looked)) >=
 	    STUCK_NS)
 		pass_on(pp, now);
 	if (rt__load_rlx(&rt__sched.npidle) != 0)

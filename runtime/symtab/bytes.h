@@ -70,43 +70,9 @@ RT_BYTES_FIXED(i16, int16_t)
 RT_BYTES_FIXED(i32, int32_t)
 #undef RT_BYTES_FIXED
 
-/* The bits of a LEB128 number, and how many; *last is its last byte. What does not fit 64 bits is
- * cut, as by binutils. */
-static inline uint64_t
-rt__bytes_leb(struct rt__bytes *b, unsigned *bits, uint8_t *last)
-{
-	uint64_t v = 0;
-
-	*bits = 0;
-	do {
-		*last = rt__bytes_u8(b);
-		if (*bits < 64)
-			v |= (uint64_t)(*last & 0x7f) << *bits;
-		*bits += 7;
-	} while ((*last & 0x80) != 0 && !b->bad);
-	return v;
-}
-
-static inline uint64_t
-rt__bytes_uleb(struct rt__bytes *b)
-{
-	unsigned bits;
-	uint8_t last;
-
-	return rt__bytes_leb(b, &bits, &last);
-}
-
-static inline int64_t
-rt__bytes_sleb(struct rt__bytes *b)
-{
-	unsigned bits;
-	uint8_t last;
-	uint64_t v = rt__bytes_leb(b, &bits, &last);
-
-	if (bits < 64 && (last & 0x40) != 0)
-		v |= ~(uint64_t)0 << bits;
-	return (int64_t)v;
-}
+/* bytes.c: a LEB128 number. What does not fit 64 bits is cut, as by binutils. */
+uint64_t rt__bytes_uleb(struct rt__bytes *b);
+int64_t rt__bytes_sleb(struct rt__bytes *b);
 
 /* A string that is terminated inside the bytes; NULL and bad if there is none. */
 static inline const char *

@@ -19,13 +19,15 @@ rt_after(rt_duration d)
 }
 
 struct sleeper {
-	rt_time when;
+	rt_time when, now;
 };
 
 static bool
 start(struct rt__g *gp, void *arg)
 {
-	rt__ready_at(gp, ((const struct sleeper *)arg)->when);
+	const struct sleeper *s = arg;
+
+	rt__ready_at(gp, s->when, s->now);
 	return true;
 }
 
@@ -36,9 +38,9 @@ const struct rt__wait_kind rt__wait_kind_sleep = {
 };
 
 void
-rt__sleep_until(rt_time when)
+rt__sleep_until(rt_time when, rt_time now)
 {
-	struct sleeper s = {.when = when};
+	struct sleeper s = {when, now};
 
 	rt__park(start, &s, RT_WAIT_SLEEP);
 }

@@ -22,7 +22,7 @@ rt__time_add(rt_time t, rt_duration d)
 }
 
 /* Sleeps until then, on a goroutine that may park. */
-void rt__sleep_until(rt_time when);
+void rt__sleep_until(rt_time when, rt_time now);
 
 /* Who waits on an rt_timer. Lies in the frame of the waiter, or is one of several of a select. */
 struct rt__timer_node {

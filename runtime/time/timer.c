@@ -74,7 +74,7 @@ static void on_time(struct rt__timer *engine, int64_t now);
 /* The heap has it if and only if somebody wants it, and with the right time; or on_time is about to
  * take the lock, and will see to that. */
 static void
-requeue(struct timer *t)
+requeue(struct timer *t, rt_time now)
 {
 	if (t->queued && rt__timer_try_stop(&t->engine))
 		t->queued = false;
@@ -82,7 +82,7 @@ requeue(struct timer *t)
 		return;
 	if (!t->engine.fn)
 		rt__timer_init(&t->engine, on_time);
-	rt__timer_start(&t->engine, t->when);
+	rt__timer_start(&t->engine, t->when, now);
 	t->queued = true;
 }
 
@@ -135,7 +135,7 @@ on_time(struct rt__timer *engine, int64_t now)
 		wake_first(t, now);
 	else if (take_event(t, now))
 		call = t->call;
-	requeue(t);
+	requeue(t, now);
 	rt__unlock(&t->lock);
 	if (call.fn)
 		rt__newproc_later(&call);
@@ -148,14 +148,14 @@ static bool
 set(rt_timer *timer, rt_duration d, rt_duration period)
 {
 	struct timer *t = of(timer);
-	rt_time when = rt_after(d);
+	rt_time now = rt__nanotime();
 
 	rt__lock(&t->lock);
 	bool was_set = t->set;
 	t->set = true;
-	t->when = when;
+	t->when = rt__time_add(now, d);
 	t->period = period;
-	requeue(t);
+	requeue(t, now);
 	rt__unlock(&t->lock);
 	return was_set;
 }
@@ -243,7 +243,7 @@ rt__timer_enrol(rt_timer *timer, struct rt__timer_node *node)
 	for (at = &t->first; *at; at = &(*at)->next)
 		;
 	*at = node;
-	requeue(t);
+	requeue(t, rt__nanotime());
 	rt__unlock(&t->lock);
 }
 

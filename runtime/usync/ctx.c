@@ -275,8 +275,9 @@ rt__ctx_init(rt_ctx *c, rt_ctx *parent, const rt_ctx_options *o)
 	if (!c->rt_timed)
 		return;
 	rt__timer_init(timer_of(c), expire);
-	if (o->deadline > rt__nanotime()) {
-		rt__timer_start(timer_of(c), o->deadline);
+	int64_t now = rt__nanotime();
+	if (o->deadline > now) {
+		rt__timer_start(timer_of(c), o->deadline, now);
 	} else {
 		c->rt_timed = false;
 		expire(timer_of(c), 0);

@@ -35,7 +35,7 @@ rt__sleep(rt_duration d, const rt_wait_options *o)
 	if (o)
 		return sleep_with(when, o);
 	if (rt__may_park(rt__getm()))
-		rt__sleep_until(when);
+		rt__sleep_until(when, when - d);
 	else
 		sleep_thread(when);
 	return true;

@@ -70,10 +70,12 @@ arm(struct rt__g *gp, void *arg)
 	bool over = false;
 
 	if (deadline != 0) {
-		over = deadline <= rt__nanotime() && end_at_once(f, ETIMEDOUT);
+		int64_t now = rt__nanotime();
+
+		over = deadline <= now && end_at_once(f, ETIMEDOUT);
 		f->timed = !over;
 		if (f->timed)
-			rt__timer_start(&f->timer, deadline);
+			rt__timer_start(&f->timer, deadline, now);
 	}
 	if (f->o->ctx && !rt__ctx_enrol(f->o->ctx, &f->in_ctx))
 		over = end_at_once(f, ECANCELED) || over;

@@ -98,11 +98,27 @@ malloc_large(long n, int k)
 	run_churn(n, (struct churn){64, 8192, 248 * 1024});
 }
 
+/* n ops on each P. */
 static void
-lifo(long n, rt_wg *wg)
+run_each(void (*fn)(int id, long n, rt_wg *wg), long n)
+{
+	int procs = rt_gomaxprocs(0);
+	rt_wg wg = RT_WG_INIT;
+
+	rt_wg_add(&wg, procs);
+	bench_begin();
+	for (int i = 0; i < procs; i++)
+		rt_go(fn, i, n, &wg);
+	rt_wg_wait(&wg);
+	bench_end(n * procs);
+}
+
+static void
+lifo(int id, long n, rt_wg *wg)
 {
 	void *p[BATCH];
 
+	(void)id;
 	for (long k = 0; k < n; k += BATCH) {
 		for (int i = 0; i < BATCH; i++)
 			p[i] = take(64);
@@ -115,16 +131,8 @@ lifo(long n, rt_wg *wg)
 void
 malloc_lifo(long n, int k)
 {
-	int procs = rt_gomaxprocs(0);
-	rt_wg wg = RT_WG_INIT;
-
 	(void)k;
-	rt_wg_add(&wg, procs);
-	bench_begin();
-	for (int i = 0; i < procs; i++)
-		rt_go(lifo, n, &wg);
-	rt_wg_wait(&wg);
-	bench_end(n * procs);
+	run_each(lifo, n);
 }
 
 #define HEIRLOOMS 1000
@@ -171,16 +179,8 @@ dynasty(int id, long n, rt_wg *wg)
 void
 malloc_larson(long n, int k)
 {
-	int procs = rt_gomaxprocs(0);
-	rt_wg wg = RT_WG_INIT;
-
 	(void)k;
-	rt_wg_add(&wg, procs);
-	bench_begin();
-	for (int i = 0; i < procs; i++)
-		rt_go(dynasty, i, n, &wg);
-	rt_wg_wait(&wg);
-	bench_end(n * procs);
+	run_each(dynasty, n);
 }
 
 /* One allocates, one frees. */

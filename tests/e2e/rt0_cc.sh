@@ -117,7 +117,40 @@ check "--version" "$rt0_cc" --version
 check "--rt0-version" "$rt0_cc" --rt0-version
 check "--help" "$rt0_cc" --help
 
+# ---- what is left out of a program, and what is not ----
+check "the smallest program" "$rt0_cc" -O2 -s -o smallest "$guests/../bench/hello.c"
+name="it has less than 200 kB"
+size=$(stat -c %s smallest)
+if [ "$size" -lt 200000 ]; then pass; else fail "$size bytes"; fi
+name="no segment can be written to and run"
+if readelf -lW smallest | grep LOAD | grep -q 'RWE'; then fail; else pass; fi
+cat >sections.c <<'EOF'
+#include <stdio.h>
+#define ENTRY(n) static const int entry##n __attribute__((used, section("table"))) = n;
+ENTRY(1) ENTRY(2)
+extern const int __start_table[], __stop_table[];
+void for_gdb(void) { puts("called by nobody"); }
+static int constructed;
+static void __attribute__((constructor)) construct(void) { constructed = 1; }
+int main(void) { printf("%d %d\n", (int)(__stop_table - __start_table), constructed); }
+EOF
+for linker in bfd lld; do
+	command -v ld.$linker >/dev/null || continue
+	check "a table in a section, $linker" "$rt0_cc" -fuse-ld=$linker -o sections sections.c
+	runs "it is there, $linker" ./sections "2 1"
+	check "nothing left out, $linker" "$rt0_cc" -fuse-ld=$linker -ffunction-sections \
+		-Wl,--no-gc-sections -o sections sections.c
+	name="it is not, $linker"
+	if nm sections | grep -q ' for_gdb$'; then pass; else fail; fi
+	check "pie, $linker" "$rt0_cc" -fuse-ld=$linker -static-pie -o a.out hello.c
+	runs "hello, $linker" ./a.out "$hello"
+done
+check "no build id" "$rt0_cc" -Wl,--build-id=none -o a.out hello.c
+runs "without build id" ./a.out "$hello"
+
 # ---- what it refuses ----
+refuses "lld without build id" "lld cannot link with --build-id=none" "$rt0_cc" -fuse-ld=lld \
+	-Wl,--build-id=none hello.c
 for flag in -shared -Wl,-shared -r; do
 	refuses "$flag" "rt0-cc: cannot link with $flag" "$rt0_cc" $flag -o x.so hello.c
 done

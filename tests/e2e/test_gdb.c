@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "waiting.h"
 
 #define GDB "/usr/bin/gdb"
 
@@ -158,14 +159,17 @@ Test(gdb, backtrace_from_scheduler, .timeout = 90)
 
 /* ---- goroutines: tools/gdb/rt0-gdb.py ---- */
 
+#define FOR_GATE " +the wait group" AT " \\([0-9]+ to go\\)$"
 #define RUN_PARK "run 3 hog late >/dev/null"
 
 static void
 expect_list(const struct guest *g)
 {
 	guest_expect_out_matches(g, "^\\* +1  running +here park\\.c:[0-9]+$");
-	guest_expect_out_matches(g, "^  +2  sync\\.WaitGroup\\.Wait +inner park\\.c:[0-9]+$");
-	guest_expect_out_matches(g, "^  +3  sync\\.WaitGroup\\.Wait +inner park\\.c:[0-9]+$");
+	guest_expect_out_matches(g,
+				 "^  +2  sync\\.WaitGroup\\.Wait +inner park\\.c:[0-9]+" FOR_GATE);
+	guest_expect_out_matches(g,
+				 "^  +3  sync\\.WaitGroup\\.Wait +inner park\\.c:[0-9]+" FOR_GATE);
 	guest_expect_out_matches(g, "^\\* +[0-9]+  running +hog park\\.c:[0-9]+$");
 }
 
@@ -210,10 +214,53 @@ Test(gdb, minutes_and_inlined, .timeout = 90)
 	guest_free(&g);
 	g = GDB_RUN("inlined-gcc-O2", "catch syscall read", "run wait </dev/null >/dev/null",
 		    "info goroutines", "goroutine 2", "goroutine 2 backtrace");
-	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait +wait_for inlined\\.c:42$");
+	guest_expect_out_matches(
+		&g, "^  +2  sync\\.WaitGroup\\.Wait +wait_for inlined\\.c:42" FOR_GATE);
 	guest_expect_out_matches(&g, "^created by start inlined\\.c:56 in goroutine 1$");
 	guest_expect_out_matches(&g, "^#[0-9]+ .* in wait_for \\(");
 	expect_no_complaints(&g);
+	guest_free(&g);
+}
+
+/* ---- what they wait for ---- */
+
+static void
+expect_waits(const struct guest *g)
+{
+	char pattern[512];
+
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+		snprintf(pattern, sizeof pattern, "^ +%zu  .* %s$", i + 2,
+			 waits[i] ? waits[i] : "one of [27] cases");
+		guest_expect_out_matches(g, pattern);
+	}
+	expect_no_complaints(g);
+}
+
+/* Live, and in a core file, where times are as of when the program last looked at the clock. */
+Test(gdb, what_goroutines_wait_for, .timeout = 120)
+{
+	skip_without_gdb();
+	char dir[] = "/tmp/rt0-gdb-XXXXXX", save[100], open[100], core[50];
+
+	cr_assert(mkdtemp(dir));
+	snprintf(core, sizeof core, "%s/core", dir);
+	snprintf(save, sizeof save, "gcore %s", core);
+	snprintf(open, sizeof open, "core-file %s", core);
+	struct guest g = GDB_RUN("waiting", "set environment GOMAXPROCS=1", "catch syscall read",
+				 "run </dev/null >/dev/null", "info goroutines", "goroutine 4",
+				 "goroutine 7", "goroutine 16", save);
+	expect_waits(&g);
+	guest_expect_out_matches(&g, "in goroutine 1\n" CASES_OF_4);
+	guest_expect_out_matches(&g, "in goroutine 1\n" CASES_OF_16);
+	guest_expect_out_matches(&g,
+				 "^waits for the mutex" AT ", which goroutine 1 has locked, or");
+	guest_free(&g);
+	g = GDB_RUN("waiting", open, "info goroutines", "goroutine 4");
+	unlink(core);
+	rmdir(dir);
+	expect_waits(&g);
+	guest_expect_out_matches(&g, "in goroutine 1\n" CASES_OF_4);
 	guest_free(&g);
 }
 
@@ -324,7 +371,7 @@ Test(gdb, stripped, .timeout = 90)
 	struct guest g = GDB_RUN("park-stripped", script, "set environment GOMAXPROCS=2",
 				 "catch syscall read", "run 3 late >/dev/null", "info goroutines",
 				 "goroutine 2 backtrace");
-	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait +0x[0-9a-f]+$");
+	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait +0x[0-9a-f]+" FOR_GATE);
 	guest_expect_out_matches(&g, "^#2 ");
 	guest_free(&g);
 }

@@ -31,6 +31,11 @@ Test(heapinfo, as_glibc_prints_it)
 	guest_free(&g);
 }
 
+Test(heapinfo, gives_back_without_goroutines)
+{
+	guest_ok("heapinfo", .args = {"alone"});
+}
+
 /* A few seconds of a program's life in which sizes change again and again: what is left of old ones
  * holds spans. 235 % here, where glibc's malloc needs 158 and musl's 209. */
 Test(heapinfo, long_life, .timeout = 100)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "waiting.h"
 
 /* A guest that waits for its input to end. */
 struct park {
@@ -331,39 +332,6 @@ Test(ps, reporting, .timeout = 60)
 
 /* ---- what they wait for ---- */
 
-#define AT " at 0x[0-9a-f]+"
-#define IN_AN_HOUR "\\(in 3[56][0-9][0-9]\\.[0-9]+s\\)"
-
-/* What goroutines 2 to 16 of that guest wait for. */
-static const char *const waits[] = {
-	"the channel" AT " \\(2 of 2 values of 8 bytes\\)",
-	"the channel" AT " \\(unbuffered, values of 8 bytes\\)",
-	NULL,
-	"the mutex" AT ", which goroutine 6 has locked",
-	"the mutex" AT ", which goroutine 5 has locked",
-	"the mutex" AT ", which goroutine 1 has locked, or a time " IN_AN_HOUR
-	", or the context" AT,
-	"the wait group" AT " \\(3 to go\\)",
-	"the semaphore" AT " \\(1 of 5 left, wants 3\\)",
-	"the RWMutex" AT ", which it has locked itself",
-	"the RWMutex" AT " \\(1 readers\\)",
-	"the condition" AT,
-	"the context" AT,
-	"the timer" AT " " IN_AN_HOUR,
-	"a time " IN_AN_HOUR,
-	NULL,
-};
-
-#define TAB "\t"
-#define CASES_OF_4                                                                                 \
-	"waits for one of:\n" TAB "the channel" AT                                                 \
-	", to receive \\(unbuffered, values of 8 bytes\\)\n" TAB "a time " IN_AN_HOUR "\n"
-#define CASES_OF_16                                                                                \
-	"waits for one of:\n" TAB "the channel" AT                                                 \
-	", to receive \\(unbuffered, values of 8 bytes\\)\n" TAB "the channel" AT                  \
-	", to send \\(2 of 2 values of 8 bytes\\)\n" TAB "the timer" AT " \\(stopped\\)\n" TAB     \
-	"the wait group" AT " \\(3 to go\\)\n" TAB "the context" AT "\n" TAB "a time " IN_AN_HOUR  \
-	"\n"
 #define CYCLES                                                                                     \
 	"goroutine 5 waits for the mutex" AT ", which goroutine 6 has locked\n"                    \
 	"goroutine 6 waits for the mutex" AT ", which goroutine 5 has locked\n"                    \

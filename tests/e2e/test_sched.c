@@ -46,6 +46,18 @@ Test(sched, global_queue_is_served, .timeout = 120)
 	everywhere("from-outside", NULL);
 }
 
+Test(sched, starting_gives_way, .timeout = 120)
+{
+	guest_ok("sched", .args = {"few-alive"}, .env = {"GOMAXPROCS=1"});
+	guest_ok("sched", .args = {"few-alive", "locked"}, .env = {"GOMAXPROCS=1"});
+}
+
+Test(sched, starters_are_fair, .timeout = 120)
+{
+	everywhere("starters-are-fair", "2");
+	everywhere("starters-are-fair", "20");
+}
+
 Test(sched, yield_progress, .timeout = 120)
 {
 	everywhere("progress", NULL);

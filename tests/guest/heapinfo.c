@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <math.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -230,6 +232,39 @@ long_life(int argc, char **argv)
 	return 0;
 }
 
+/* Who never starts a goroutine has no sysmon: what it frees goes back all the same, while it goes
+ * on to allocate. */
+static int
+alone(int argc, char **argv)
+{
+	static void *many[100000];
+	rt_mem_stats st;
+	struct stat task;
+	time_t end = time(NULL) + 20;
+
+	(void)argc, (void)argv;
+	for (size_t i = 0; i < GUEST_LEN(many); i++)
+		many[i] = memset(malloc(600), 1, 600);
+	for (size_t i = 0; i < GUEST_LEN(many); i++)
+		free(many[i]);
+	rt_read_mem_stats(&st);
+	CHECK(st.committed > 60 * MIB);
+	do {
+		for (size_t i = 0; i < 1000; i++)
+			many[i] = malloc(100);
+		for (size_t i = 0; i < 1000; i++)
+			free(many[i]);
+		rt_read_mem_stats(&st);
+		CHECK(time(NULL) < end);
+	} while (st.idle > 8 * MIB);
+	CHECK(st.released > 40 * MIB);
+	rt__mem_check();
+	CHECK(stat("/proc/self/task", &task) == 0);
+	CHECK(task.st_nlink == 3); /* ., .. and one thread */
+	puts("ok");
+	return 0;
+}
+
 /* For who looks from outside: 700 blocks of 112 bytes and one of 5 MiB, until its input ends. */
 static int
 parked(int argc, char **argv)
@@ -250,7 +285,9 @@ parked(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"parked", parked}, {"figures", figures}, {"printed", printed}, {"long-life", long_life}};
+	{"parked", parked},       {"figures", figures}, {"printed", printed},
+	{"long-life", long_life}, {"alone", alone},
+};
 
 int
 main(int argc, char **argv)

@@ -224,6 +224,70 @@ from_outside(int argc, char **argv)
 	return ok();
 }
 
+/* A loop that starts goroutines faster than they end lets them end: few are alive at a time, about
+ * as many as a queue holds; under preemptstress, those that were preempted as well. On a thread of
+ * its own it need not, and all of them run, too. */
+static int
+few_alive(int argc, char **argv)
+{
+	int n = 20000, most = 0;
+	rt_wg all = RT_WG_INIT;
+
+	CHECK(rt_gomaxprocs(0) == 1);
+	if (argc > 0 && !strcmp(argv[0], "locked"))
+		rt_lock_os_thread();
+	rt_wg_add(&all, n);
+	for (int i = 0; i < n; i++) {
+		rt_go(rt_wg_done, &all);
+		most = rt_num_goroutine() > most ? rt_num_goroutine() : most;
+	}
+	rt_wg_wait(&all);
+	CHECK(argc > 0 || most <= 4 * 256);
+	return ok();
+}
+
+static void
+start_for_ever(int me, rt_wg *done)
+{
+	rt_wg all = RT_WG_INIT;
+
+	while (!GET(stop)) {
+		rt_wg_add(&all, 1);
+		rt_go(rt_wg_done, &all);
+		ADD(turns[me], 1);
+	}
+	rt_wg_wait(&all);
+	rt_wg_done(done);
+}
+
+/* Some that never stop starting goroutines keep neither each other off nor who waits globally. */
+static int
+starters_are_fair(int argc, char **argv)
+{
+	int n = number(argc, argv, 3);
+	rt_wg done = RT_WG_INIT, gate = RT_WG_INIT;
+	pthread_t thread;
+
+	rt_wg_add(&done, n);
+	for (int i = 0; i < n; i++)
+		rt_go(start_for_ever, i, &done);
+	for (int round = 0; round < 20; round++) {
+		int before[CROWD];
+
+		for (int i = 0; i < n; i++)
+			before[i] = GET(turns[i]);
+		rt_wg_add(&gate, 1);
+		CHECK(pthread_create(&thread, NULL, release, &gate) == 0);
+		rt_wg_wait(&gate);
+		CHECK(pthread_join(thread, NULL) == 0);
+		for (int i = 0; i < n; i++)
+			YIELD_UNTIL(GET(turns[i]) > before[i]);
+	}
+	SET(stop, 1);
+	rt_wg_wait(&done);
+	return ok();
+}
+
 /* Go's TestYieldProgress and TestYieldLockedProgress. */
 static void
 yield_for_ever(bool locked, rt_wg *done)
@@ -556,6 +620,8 @@ static const struct guest_case cases[] = {
 	{"fair", fair},
 	{"beside-ping-pong", beside_ping_pong},
 	{"from-outside", from_outside},
+	{"few-alive", few_alive},
+	{"starters-are-fair", starters_are_fair},
 	{"progress", progress},
 	{"hog-and-light", hog_and_light},
 	{"stop-the-world", stop_the_world},

@@ -43,6 +43,7 @@ setup(uint32_t max_chunks)
 	rt__os.madvise_guard = true;
 	rt__persistent_init();
 	rt__heap_init();
+	rt__cache_none_init();
 	rt__central_init();
 	if (max_chunks > 0)
 		rt__heap_reserve(max_chunks);

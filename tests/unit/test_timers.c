@@ -42,6 +42,27 @@ new_heap(void)
 	return ts;
 }
 
+/* ---- round times ---- */
+
+/* Never early; late by a little, which depends on how far away it was; those of a time together. */
+Test(timers, round_times)
+{
+	const int64_t now = 123456789012345;
+
+	for (int64_t far = 1; far < (int64_t)1 << 60; far += far / 7 + 1) {
+		int64_t when = now + far, late = rt__round_when(when, now) - when;
+
+		cr_assert_geq(late, 0);
+		cr_assert_leq(late, far / 256, "%ld ns late of %ld", (long)late, (long)far);
+		cr_assert_leq(late, 524288);
+	}
+	cr_assert_eq(rt__round_when(now + 1000000000, now), rt__round_when(now + 1000000100, now));
+	cr_assert_eq(rt__round_when(now - 5, now), now - 5);
+	cr_assert_eq(rt__round_when(INT64_MIN, now), INT64_MIN);
+	cr_assert_eq(rt__round_when(RT_NEVER, now), RT_NEVER);
+	cr_assert_eq(rt__round_when(RT_NEVER - 1, now), RT_NEVER - 1);
+}
+
 /* ---- one thread, and a model ---- */
 
 #define MODEL_MAX 600

@@ -85,10 +85,11 @@ rt__timer_init(struct rt__timer *t, void (*fn)(struct rt__timer *t, int64_t now)
 }
 
 void
-rt__timer_start(struct rt__timer *t, int64_t when)
+rt__timer_start(struct rt__timer *t, int64_t when, int64_t now)
 {
 	int i = 0;
 
+	(void)now;
 	rt__lock(&timers.lock);
 	t->when = when;
 	while (i < 64 && timers.pending[i])

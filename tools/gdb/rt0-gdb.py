@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Goroutines of rt0 programs in gdb.
 
-    info goroutines         lists them; * marks those that are on a thread
+    info goroutines         lists them, and what they wait for; * marks those that are on a thread
     goroutine N COMMAND     does COMMAND in goroutine N, as in: goroutine 12 bt
     goroutine all COMMAND   ... in each; goroutine 0 COMMAND in that of the selected thread
     goroutine [N]           tells about it
@@ -73,6 +73,8 @@ class Rt0Layout:
 
     HEAD = struct.Struct("<8sIIII")
     BODY = struct.Struct("<6Q6Q6Q2QII12H")
+    LAST = struct.Struct("<4xQ2HIQQI10H")  # from g_wait_since on, which is a field of G
+    KIND = struct.Struct("<Q2H6H2H4x")
     TEXT = HEAD.size + 12 * 8  # where the ranges of text are
     G = ("sp pc tp status wait_reason m locked_m id stack_lo stack_hi parent_id start_pc "
          "creator_pc all_link number syscall_sp syscall_pc syscall_bp").split()
@@ -97,9 +99,22 @@ class Rt0Layout:
         rest = data[self.BODY.size:]
         sizes = [4 + 4 * len(names) for names in (self.G, self.M)]
         last = rest[sum(sizes) + self.P_SIZE:]
-        wait_since, (self.clock,) = last[:4], struct.unpack_from("<Q", last, 4)
-        self.g = self.record(self.G + ["wait_since"], rest[:sizes[0]] + wait_since)
+        (self.clock, at, width, kind_size, kinds, count,
+         self.case_size, *case) = self.LAST.unpack_from(last.ljust(self.LAST.size, b"\0"))
+        fields = list(zip(case[::2], case[1::2]))
+        self.case, self.options = fields[:3], fields[3:]
+        names, fields = self.G + ["wait_since"], rest[:sizes[0]] + last[:4]
+        if width:
+            names, fields = names + ["link_arg"], fields + last[12:16]
+        self.g = self.record(names, fields)
         self.m = self.record(self.M, rest[sizes[0]:])
+        self.wait_kinds = self.kinds(kinds, count) if width and kind_size == self.KIND.size else []
+
+    @classmethod
+    def kinds(cls, address, count):
+        """What can be waited for: struct rt__wait_kind."""
+        where = (rt0_word(address + 8 * i) for i in range(min(count, 64)))
+        return [cls.KIND.unpack(rt0_read(at, cls.KIND.size)) for at in where if at]
 
     @staticmethod
     def record(names, data):
@@ -157,10 +172,10 @@ class Rt0Program:
     def __init__(self):
         self.layout = Rt0Layout()
         self.functions = {}
-        self.now = rt0_word(self.layout.clock, "<I")
+        self.now_ns = rt0_word(self.layout.clock, "<I") * 10**9
         connection = getattr(gdb.selected_inferior(), "connection", None)
         if connection and connection.type == "native":  # its clock stands while it is idle
-            self.now = max(self.now, int(time.clock_gettime(time.CLOCK_MONOTONIC)))
+            self.now_ns = max(self.now_ns, time.clock_gettime_ns(time.CLOCK_MONOTONIC))
 
     def goroutines(self):
         return (g for g in self.all_ever() if g["status"] not in (0, RT0_DEAD))
@@ -190,7 +205,7 @@ class Rt0Program:
         if g["status"] == RT0_WAITING and g["wait_reason"]:
             state = text(self.layout.reason, g["wait_reason"])
         if g["status"] in (RT0_WAITING, RT0_SYSCALL) and g["wait_since"]:
-            minutes = (self.now - g["wait_since"]) // 60
+            minutes = (self.now_ns // 10**9 - g["wait_since"]) // 60
             state += ", %d minutes" % minutes if minutes > 0 else ""
         return state + (", locked to thread" if g["locked_m"] else "")
 
@@ -291,7 +306,6 @@ class Rt0Program:
             self.functions[pc] = name
         return self.functions[pc]
 
-
     @staticmethod
     def inlined(pc, name):
         """The innermost function, which may be inlined in the one that the symbol names: not where
@@ -305,6 +319,145 @@ class Rt0Program:
             return name
         names = [block.function.name for block in functions[:-1]]
         return next((n for n in names if not n.startswith("rt__")), name)
+
+
+class Rt0Wait:
+    """What a goroutine waits for, or a case of its select."""
+    def __init__(self):
+        self.what, self.how, self.object, self.value, self.own = 0, "", 0, [0, 0, 0], 0
+        self.deadline, self.ctx, self.cases = 0, 0, []
+
+
+class Rt0Waits:
+    """What goroutines wait for, in the words of the runtime's own reports: runtime/sched/waits.c.
+    The objects are the program's: what cannot be read is not known."""
+
+    OPTIONS, TIME, CHAN, SELECT, WG, MUTEX, READ, WRITE, _, SEMAPHORE, TIMER, CONTEXT = range(1, 13)
+    NAMES = [None, None, "time", "channel", "select", "wait group", "mutex", "RWMutex", "RWMutex",
+             "condition", "semaphore", "timer", "context", "call"]
+    # By the kind of the case: what, and what is to be done with it.
+    CASES = {1: (CHAN, ", to receive"), 2: (CHAN, ", to send"), 4: (TIMER, ""), 5: (WG, ""),
+             6: (CONTEXT, ""), 7: (TIME, "")}
+    CASES_MAX, ARGUMENT, NEVER = 16, 0xffff, 2**63 - 1
+
+    def __init__(self, program):
+        self.program, self.layout = program, program.layout
+        self.owners = None
+
+    @staticmethod
+    def field(base, where):
+        return rt0_word(base + where[0], "<" + Rt0Record.CODES[where[1]])
+
+    def read(self, g):
+        wait = Rt0Wait()
+        try:
+            if g["status"] == RT0_WAITING and g.get("link_arg"):
+                self.read_goroutine(wait, g["link_arg"])
+        except (gdb.MemoryError, KeyError):
+            pass
+        return wait
+
+    def read_goroutine(self, wait, args):
+        self.read_object(wait, *struct.unpack("<2Q", rt0_read(args, 16)))
+        if wait.what == self.OPTIONS:
+            (unlock, argument, options), wait.what = wait.value, 0
+            wait.deadline, wait.ctx = (self.field(options, where) for where in self.layout.options)
+            self.read_object(wait, unlock, argument)
+        if wait.what == self.SELECT:
+            first, count = wait.value[:2]
+            wait.cases = [self.read_case(first + i * self.layout.case_size)
+                          for i in range(min(count, self.CASES_MAX))]
+
+    def read_object(self, wait, unlock, argument):
+        for kind, what, at, *_, own_at, own_width in self.layout.wait_kinds:
+            if kind == unlock and unlock:
+                wait.object = argument if at == self.ARGUMENT else rt0_word(argument + at)
+                wait.what = what
+                wait.own = self.field(argument, (own_at, own_width)) if own_width else 0
+                self.read_values(wait)
+
+    def read_values(self, wait):
+        kind = [kind for kind in self.layout.wait_kinds if kind[1] == wait.what and kind[4]]
+        for i in range(3 if kind else 0):
+            where = kind[0][3 + 2 * i:5 + 2 * i]
+            wait.value[i] = self.field(wait.object, where) if where[1] else 0
+
+    def read_case(self, at):
+        wait, (kind, of, when) = Rt0Wait(), self.layout.case
+        what, wait.how = self.CASES.get(self.field(at, kind), (0, ""))
+        if what == self.TIME:
+            wait.value[0] = self.field(at, when)
+            wait.what = what if wait.value[0] else 0
+        elif what and self.field(at, of):
+            wait.what, wait.object = what, self.field(at, of)
+            self.read_values(wait)
+        return wait
+
+    # Words.
+
+    def holder(self, wait):
+        """A mutex knows the low half of the thread pointer of who has locked it last."""
+        if wait.what not in (self.MUTEX, self.READ) or not wait.value[0] & 1:
+            return None
+        if self.owners is None:
+            self.owners = {}
+            for g in self.program.goroutines():
+                half = g["tp"] & 0xffffffff
+                self.owners[half] = None if half in self.owners else g  # None: more than one
+        return self.owners.get(wait.value[1] & 0xffffffff)
+
+    def time(self, when):
+        left = when - self.program.now_ns
+        if when == self.NEVER:
+            return " (never)"
+        return " (in %d.%03ds)" % divmod(left // 1000000, 1000) if left > 0 else " (due)"
+
+    def details(self, g, wait):
+        v, who = wait.value, self.holder(wait)
+        if wait.what == self.CHAN:
+            return (" (%d of %d values of %d bytes)" % tuple(v) if v[1] else
+                    " (unbuffered, values of %d bytes)" % v[2])
+        if wait.what == self.WG:
+            return " (%d to go)" % v[0]
+        if wait.what == self.WRITE:
+            return " (%d readers)" % (v[0] // 16)
+        if wait.what == self.SEMAPHORE:
+            return " (%d of %d left, wants %d)" % (v[0] // 4, v[1], wait.own)
+        if wait.what == self.TIMER:
+            return self.time(v[0]) if v[1] else " (stopped)"
+        if wait.what == self.CONTEXT:
+            return self.time(v[0]) if v[0] else ""
+        if who and who["address"] == g["address"]:
+            return ", which it has locked itself"
+        return ", which goroutine %d has locked" % who["id"] if who else ""
+
+    def object_text(self, g, wait):
+        if wait.what == self.TIME:
+            return "a time" + self.time(wait.value[0])
+        return "the %s at 0x%x%s%s" % (self.NAMES[wait.what], wait.object, wait.how,
+                                       self.details(g, wait))
+
+    def text(self, g):
+        """On one line; of a select, how many cases there are. Empty if it is not known."""
+        wait, words = self.read(g), []
+        if wait.what == self.SELECT:
+            return "one of %d cases" % wait.value[1] if wait.value[1] else ""
+        if 0 < wait.what < len(self.NAMES) and self.NAMES[wait.what]:
+            words.append(self.object_text(g, wait))
+        if wait.deadline:
+            words.append("a time" + self.time(wait.deadline))
+        if wait.ctx:
+            words.append("the context at 0x%x" % wait.ctx)
+        return ", or ".join(words)
+
+    def lines(self, g):
+        """The same, with the cases of a select."""
+        wait, text = self.read(g), self.text(g)
+        if wait.what != self.SELECT or not text:
+            return "waits for %s\n" % text if text else ""
+        text = "".join("\t%s\n" % self.object_text(g, case) for case in wait.cases if case.what)
+        more = wait.value[1] - self.CASES_MAX
+        return "waits for one of:\n" + text + ("\t...%d more...\n" % more if more > 0 else "")
 
 
 class Rt0Unwinder(gdb.unwinder.Unwinder):
@@ -510,8 +663,8 @@ class Rt0Selected:
 
 
 class Rt0InfoGoroutines(gdb.Command):
-    """List the goroutines of an rt0 program: number, state, innermost function outside the runtime.
-A * marks those that are on a thread."""
+    """List the goroutines of an rt0 program: number, state, innermost function outside the runtime,
+and what they wait for. A * marks those that are on a thread."""
 
     def __init__(self):
         super().__init__("info goroutines", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
@@ -521,12 +674,14 @@ A * marks those that are on a thread."""
         threads = program.threads()
         found = sorted(program.goroutines(), key=lambda g: g["id"])
         states = [program.state(g) for g in found]
-        form = "%%s %%%dd  %%-%ds  %%s\n" % (len(str(max([g["id"] for g in found] + [0]))),
-                                         max(len(state) for state in states + [""]))
-        lines = [form % ("*" if g["m"] else " ", g["id"], state,
-                         program.function(program.where(g, threads)))
-                 for g, state in zip(found, states)]
-        gdb.write("".join(lines) or "No goroutines.\n")
+        places = [program.function(program.where(g, threads)) for g in found]
+        waits = Rt0Waits(program)
+        form = "%%s %%%dd  %%-%ds  %%-%ds  %%s" % (
+            len(str(max([g["id"] for g in found] + [0]))),
+            max(len(state) for state in states + [""]), max(len(place) for place in places + [""]))
+        lines = [(form % ("*" if g["m"] else " ", g["id"], state, place, waits.text(g))).rstrip()
+                 for g, state, place in zip(found, states, places)]
+        gdb.write("\n".join(lines or ["No goroutines."]) + "\n")
 
 
 class Rt0Goroutine(gdb.Command):
@@ -578,6 +733,7 @@ are the same afterwards. Frames of a goroutine that is on no thread do not start
         if g["parent_id"]:
             gdb.write("created by %s in goroutine %d\n"
                       % (program.function(g["creator_pc"]), g["parent_id"]))
+        gdb.write(Rt0Waits(program).lines(g))
 
 
 class Rt0Gcore(gdb.Command):

@@ -23,31 +23,16 @@ struct entry {
 };
 
 static bool
-plausible_field(struct rt__heap_field field, uint32_t size)
-{
-	return field.size >= 1 && field.size <= 8 && ri_in_range(field.offset, field.size, size);
-}
-
-static bool
 plausible(const struct rt__heap_layout *l)
 {
 	return l->size >= sizeof(*l) && l->unit_shift >= 12 && l->unit_shift <= 30 &&
 		l->entry_size > 0 && l->entry_size <= ENTRY_MAX && l->nclasses <= RI_CLASSES_MAX &&
-		plausible_field(l->entry.state, l->entry_size) &&
-		plausible_field(l->entry.magic, l->entry_size) &&
-		plausible_field(l->entry.class_, l->entry_size) &&
-		plausible_field(l->entry.nblocks, l->entry_size) &&
-		plausible_field(l->entry.carved, l->entry_size) &&
-		plausible_field(l->entry.pages, l->entry_size);
-}
-
-static uint64_t
-field(const uint8_t *entry, struct rt__heap_field where)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, entry + where.offset, where.size); /* little-endian, as we are */
-	return value;
+		RI_IS_FIELD(l->entry.state, l->entry_size) &&
+		RI_IS_FIELD(l->entry.magic, l->entry_size) &&
+		RI_IS_FIELD(l->entry.class_, l->entry_size) &&
+		RI_IS_FIELD(l->entry.nblocks, l->entry_size) &&
+		RI_IS_FIELD(l->entry.carved, l->entry_size) &&
+		RI_IS_FIELD(l->entry.pages, l->entry_size);
 }
 
 /* ---- one span ---- */
@@ -70,11 +55,11 @@ count_span(struct ri_heap *heap, struct ri_program *program, const uint8_t *byte
 	const struct rt__heap_layout *l = &heap->layout;
 	struct ri_class one = {.spans = 1};
 	struct entry e = {
-		.state = field(bytes, l->entry.state),
-		.class_ = field(bytes, l->entry.class_),
-		.nblocks = field(bytes, l->entry.nblocks),
-		.carved = field(bytes, l->entry.carved),
-		.pages = field(bytes, l->entry.pages),
+		.state = RI_FIELD(bytes, l->entry.state),
+		.class_ = RI_FIELD(bytes, l->entry.class_),
+		.nblocks = RI_FIELD(bytes, l->entry.nblocks),
+		.carved = RI_FIELD(bytes, l->entry.carved),
+		.pages = RI_FIELD(bytes, l->entry.pages),
 	};
 	static uint8_t states[BLOCKS_MAX];
 
@@ -124,7 +109,7 @@ count_units(struct ri_heap *heap, struct ri_program *program, uint64_t entries)
 		for (uint64_t i = 0; i < n; i++) {
 			const uint8_t *entry = batch + (n - 1 - i) * l->entry_size;
 
-			if (field(entry, l->entry.magic) != 0 &&
+			if (RI_FIELD(entry, l->entry.magic) != 0 &&
 			    count_span(heap, program, entry, unit + i) < 0) {
 				break;
 			}

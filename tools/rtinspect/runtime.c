@@ -31,10 +31,7 @@ plausible(const struct rt__field *fields, size_t count, uint32_t size)
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		uint16_t width = fields[i].size;
-
-		if ((width != 1 && width != 2 && width != 4 && width != 8) ||
-		    !ri_in_range(fields[i].offset, width, size)) {
+		if (!RI_IS_FIELD(fields[i], size)) {
 			return false;
 		}
 	}
@@ -122,15 +119,6 @@ free_texts(struct ri_texts *texts)
 
 /* ---- records ---- */
 
-static uint64_t
-field(const uint8_t *record, struct rt__field where)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, record + where.offset, where.size); /* little-endian, as we are */
-	return value;
-}
-
 static int
 by_id(const void *left, const void *right)
 {
@@ -145,24 +133,24 @@ parse_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address
 {
 	return (struct ri_goroutine){
 		.address = address,
-		.id = field(record, layout->g.id),
-		.parent_id = field(record, layout->g.parent_id),
-		.tp = field(record, layout->g.tp),
-		.link_arg = field(record, layout->g_link_arg),
-		.stack_lo = field(record, layout->g.stack_lo),
-		.stack_hi = field(record, layout->g.stack_hi),
-		.start_pc = field(record, layout->g.start_pc),
-		.creator_pc = field(record, layout->g.creator_pc),
-		.m = field(record, layout->g.m),
-		.locked_m = field(record, layout->g.locked_m),
-		.status = (uint32_t)field(record, layout->g.status),
-		.wait_reason = (uint32_t)field(record, layout->g.wait_reason),
-		.wait_since = (uint32_t)field(record, layout->g_wait_since),
-		.sp = field(record, layout->g.sp),
-		.pc = field(record, layout->g.pc),
-		.syscall_sp = field(record, layout->g.syscall_sp),
-		.syscall_pc = field(record, layout->g.syscall_pc),
-		.syscall_bp = field(record, layout->g.syscall_bp),
+		.id = RI_FIELD(record, layout->g.id),
+		.parent_id = RI_FIELD(record, layout->g.parent_id),
+		.tp = RI_FIELD(record, layout->g.tp),
+		.link_arg = RI_FIELD(record, layout->g_link_arg),
+		.stack_lo = RI_FIELD(record, layout->g.stack_lo),
+		.stack_hi = RI_FIELD(record, layout->g.stack_hi),
+		.start_pc = RI_FIELD(record, layout->g.start_pc),
+		.creator_pc = RI_FIELD(record, layout->g.creator_pc),
+		.m = RI_FIELD(record, layout->g.m),
+		.locked_m = RI_FIELD(record, layout->g.locked_m),
+		.status = (uint32_t)RI_FIELD(record, layout->g.status),
+		.wait_reason = (uint32_t)RI_FIELD(record, layout->g.wait_reason),
+		.wait_since = (uint32_t)RI_FIELD(record, layout->g_wait_since),
+		.sp = RI_FIELD(record, layout->g.sp),
+		.pc = RI_FIELD(record, layout->g.pc),
+		.syscall_sp = RI_FIELD(record, layout->g.syscall_sp),
+		.syscall_pc = RI_FIELD(record, layout->g.syscall_pc),
+		.syscall_bp = RI_FIELD(record, layout->g.syscall_bp),
 	};
 }
 
@@ -170,9 +158,9 @@ parse_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address
 static bool
 plausible_g(const struct rt__layout *layout, const uint8_t *record, uint64_t address)
 {
-	uint64_t lo = field(record, layout->g.stack_lo);
+	uint64_t lo = RI_FIELD(record, layout->g.stack_lo);
 
-	return address >= lo && address < field(record, layout->g.stack_hi);
+	return address >= lo && address < RI_FIELD(record, layout->g.stack_hi);
 }
 
 /* A damaged list may be a ring: `mark`, moved up at each power of two, is met again then. */
@@ -210,7 +198,7 @@ read_goroutines(struct ri_runtime *runtime, struct ri_program *program)
 						      &capacity, sizeof(struct ri_goroutine));
 			runtime->goroutines[runtime->ngoroutines++] = g;
 		}
-		address = field(record, layout->g.all_link);
+		address = RI_FIELD(record, layout->g.all_link);
 	}
 	if (runtime->ngoroutines != 0) {
 		qsort(runtime->goroutines, runtime->ngoroutines, sizeof(struct ri_goroutine),
@@ -257,14 +245,14 @@ read_ms(struct ri_runtime *runtime, struct ri_program *program)
 		runtime->ms = ri_grow(runtime->ms, runtime->nms, &capacity, sizeof(struct ri_m));
 		runtime->ms[runtime->nms++] = (struct ri_m){
 			.address = address,
-			.curg = field(record, layout->m.curg),
-			.p = field(record, layout->m.p),
-			.id = (int32_t)field(record, layout->m.id),
-			.tid = (int32_t)field(record, layout->m.tid),
-			.spinning = field(record, layout->m.spinning) != 0,
+			.curg = RI_FIELD(record, layout->m.curg),
+			.p = RI_FIELD(record, layout->m.p),
+			.id = (int32_t)RI_FIELD(record, layout->m.id),
+			.tid = (int32_t)RI_FIELD(record, layout->m.tid),
+			.spinning = RI_FIELD(record, layout->m.spinning) != 0,
 			.thread = thread_of(program, address),
 		};
-		address = field(record, layout->m.all_link);
+		address = RI_FIELD(record, layout->m.all_link);
 	}
 	if (!good) {
 		ri_fail(&runtime->damage, "the list of Ms is damaged behind %zu of them",
@@ -297,12 +285,12 @@ read_ps(struct ri_runtime *runtime, struct ri_program *program)
 		if (!good) {
 			break;
 		}
-		p.id = (int32_t)field(record, layout->p.id);
-		p.status = (uint32_t)field(record, layout->p.status);
-		p.sched_tick = (uint32_t)field(record, layout->p.sched_tick);
-		p.nrunq = (uint32_t)(field(record, layout->p.runq_tail) -
-				     field(record, layout->p.runq_head)) +
-			(field(record, layout->p.runq_next) != 0);
+		p.id = (int32_t)RI_FIELD(record, layout->p.id);
+		p.status = (uint32_t)RI_FIELD(record, layout->p.status);
+		p.sched_tick = (uint32_t)RI_FIELD(record, layout->p.sched_tick);
+		p.nrunq = (uint32_t)(RI_FIELD(record, layout->p.runq_tail) -
+				     RI_FIELD(record, layout->p.runq_head)) +
+			(RI_FIELD(record, layout->p.runq_next) != 0);
 		if (p.status != RI_P_DEAD) {
 			runtime->ps[runtime->nps++] = p;
 		}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* An error text; empty means that there is none. It may quote bytes of the file: escape it. */
 struct ri_error {
@@ -37,6 +38,27 @@ static inline bool
 ri_in_range(uint64_t offset, uint64_t length, uint64_t size)
 {
 	return offset <= size && length <= size - offset;
+}
+
+/* Fields of records, as rt__layout and what it leads to tell them: where.offset and where.size. */
+#define RI_FIELD(record, where) ri_field(record, (where).offset, (where).size)
+#define RI_IS_FIELD(where, in) ri_is_field((where).offset, (where).size, in)
+
+/* Whether a number of that width is inside a record of so many bytes. */
+static inline bool
+ri_is_field(uint16_t offset, uint16_t width, uint32_t size)
+{
+	return (width == 1 || width == 2 || width == 4 || width == 8) &&
+		ri_in_range(offset, width, size);
+}
+
+static inline uint64_t
+ri_field(const uint8_t *record, uint16_t offset, uint16_t width)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, record + offset, width); /* little-endian, as we are */
+	return value;
 }
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef RT_ARCH_MACROS_H
 #define RT_ARCH_MACROS_H
 
+#include "arch/x86_64/offsets.h"
+
 	.section .note.GNU-stack,"",@progbits
 
 /* A function in a section of its own, with CFI. .hidden: for the runtime alone. */
@@ -106,6 +108,49 @@
 	pop_saved %r12
 	pop_saved %rbx
 	pop_saved %rbp
+	.endm
+
+/*
+ * What rt_go and its kin call in the place of the user's function, with the function itself in the
+ * static-chain register, r10, or a pointer to a struct that has it. The compiler has laid out the
+ * arguments for that function; we take a picture of every register that may hold one and leave the
+ * rest to C: void newproc(struct rt__go_regs *).
+ */
+	.macro go_entry name, newproc
+	func \name
+	leaq	8(%rsp), %r11			/* first stack argument */
+	subq	$RT_GO_SIZE+8, %rsp		/* +8: aligned at the call */
+	.cfi_adjust_cfa_offset RT_GO_SIZE+8
+	movq	%r10, RT_GO_FN(%rsp)
+	movq	%rax, RT_GO_RAX(%rsp)
+	save_words RT_GO_INT, %rsp
+	movq	-8(%r11), %rax
+	movq	%rax, RT_GO_PC(%rsp)
+	movq	%r11, RT_GO_STACK(%rsp)
+	save_vectors RT_GO_XMM, %rsp
+	movq	%rsp, %rdi
+	call	\newproc
+	addq	$RT_GO_SIZE+8, %rsp
+	.cfi_adjust_cfa_offset -(RT_GO_SIZE+8)
+	ret
+	endfunc \name
+	.endm
+
+/* The same for a call with nothing but integers and pointers, in registers. */
+	.macro go_words_entry name, newproc
+	func \name
+	movq	(%rsp), %rax			/* the call of rt_go */
+	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
+	.cfi_adjust_cfa_offset RT_GO_XMM+8
+	movq	%r10, RT_GO_FN(%rsp)
+	save_words RT_GO_INT, %rsp
+	movq	%rax, RT_GO_PC(%rsp)
+	movq	%rsp, %rdi
+	call	\newproc
+	addq	$RT_GO_XMM+8, %rsp
+	.cfi_adjust_cfa_offset -(RT_GO_XMM+8)
+	ret
+	endfunc \name
 	.endm
 
 #endif

@@ -121,65 +121,6 @@ rt__on_stack_called:				/* tracebacks cross over to the other stack here */
 	endfunc rt__on_stack
 
 /*
- * rt__go: what the macro rt_go calls in the place of the user's function, with the function itself
- * in the static-chain register, r10. The compiler has laid out the arguments for that function;
- * we take a picture of every register that may hold one and leave the rest to C:
- *	void rt__newproc(const struct rt__go_regs *)
- *
- * rt__go_attr is the same for rt_go_attr, with a pointer to a struct rt__go_call in r10:
- *	void rt__newproc_attr(struct rt__go_regs *)
- * and rt__scope_go for rt_scope_go, with a struct rt__scope_call:
- *	void rt__scope_newproc(struct rt__go_regs *)
- */
-	.macro go_entry name, newproc
-	func \name
-	leaq	8(%rsp), %r11			/* first stack argument */
-	subq	$RT_GO_SIZE+8, %rsp		/* +8: aligned at the call */
-	.cfi_adjust_cfa_offset RT_GO_SIZE+8
-	movq	%r10, RT_GO_FN(%rsp)
-	movq	%rax, RT_GO_RAX(%rsp)
-	save_words RT_GO_INT, %rsp
-	movq	-8(%r11), %rax
-	movq	%rax, RT_GO_PC(%rsp)
-	movq	%r11, RT_GO_STACK(%rsp)
-	save_vectors RT_GO_XMM, %rsp
-	movq	%rsp, %rdi
-	call	\newproc
-	addq	$RT_GO_SIZE+8, %rsp
-	.cfi_adjust_cfa_offset -(RT_GO_SIZE+8)
-	ret
-	endfunc \name
-	.endm
-	go_entry rt__go, rt__newproc
-	go_entry rt__wg_go, rt__newproc_wg
-	go_entry rt__scope_go, rt__scope_newproc
-	go_entry rt__go_attr, rt__newproc_attr
-
-/*
- * rt__go_words: rt__go for a call with nothing but integers and pointers, in registers.
- *	void rt__newproc_words(const struct rt__go_regs *)
- * rt__wg_go and rt__wg_go_words are the same two for rt_wg_go, with a pointer to a struct
- * rt__wg_call in r10: rt__newproc_wg, rt__newproc_wg_words.
- */
-	.macro go_words_entry name, newproc
-	func \name
-	movq	(%rsp), %rax			/* the call of rt_go */
-	subq	$RT_GO_XMM+8, %rsp		/* +8: aligned at the call */
-	.cfi_adjust_cfa_offset RT_GO_XMM+8
-	movq	%r10, RT_GO_FN(%rsp)
-	save_words RT_GO_INT, %rsp
-	movq	%rax, RT_GO_PC(%rsp)
-	movq	%rsp, %rdi
-	call	\newproc
-	addq	$RT_GO_XMM+8, %rsp
-	.cfi_adjust_cfa_offset -(RT_GO_XMM+8)
-	ret
-	endfunc \name
-	.endm
-	go_words_entry rt__go_words, rt__newproc_words
-	go_words_entry rt__wg_go_words, rt__newproc_wg_words
-
-/*
  * rt__gostart: where its goroutine starts; prepare.c has built the frame, one cache line. It is the
  * goroutine's outermost one: rbp is 0 and the CFI says that nobody called it.
  *	r15 rdi  r14 rsi  r13 rdx  r12 rcx  rbx r8  rbp 0

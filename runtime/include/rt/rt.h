@@ -52,6 +52,10 @@ extern "C" {
  * most 64 bytes of them (RT_GO_MAX_BYTES), which is checked at compile time. A result of fn is
  * dropped. The goroutine ends when fn returns or calls rt_goexit. Without memory for it, the
  * program ends with a fatal error, as in Go; with fn a null pointer, with a panic.
+ *
+ * The new goroutine runs when its turn comes. When many wait (256 on a processor), the caller gives
+ * way to some of them first, unless it has locked its thread: a loop that starts a million short
+ * goroutines has a few hundred alive at a time.
  */
 #define rt_go(fn, ...)                                                                             \
 	__extension__({                                                                            \
