@@ -80,6 +80,7 @@ struct rt__debug {
 	int no_xsavec;       /* ... without XSAVEC */
 	int minsigstksz;     /* signal frames of at least so many bytes, as on larger CPUs */
 	int preemptstress;   /* preempt at random, so many microseconds apart on average */
+	int no_membarrier;   /* unlock mutexes by compare-and-swap, as before Linux 4.14 */
 	int no_guard;        /* stack guards by mprotect, as before Linux 6.13 */
 	int stackuse;        /* measure how deep goroutines go, and print it at exit */
 	int schedtrace;      /* print the scheduler's state every so many milliseconds */

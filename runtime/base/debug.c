@@ -17,6 +17,7 @@ static const struct key {
 	{"minsigstksz", offsetof(struct rt__debug, minsigstksz)},
 	{"no_fsgsbase", offsetof(struct rt__debug, no_fsgsbase)},
 	{"no_guard", offsetof(struct rt__debug, no_guard)},
+	{"no_membarrier", offsetof(struct rt__debug, no_membarrier)},
 	{"no_xsave", offsetof(struct rt__debug, no_xsave)},
 	{"no_xsavec", offsetof(struct rt__debug, no_xsavec)},
 	{"preemptstress", offsetof(struct rt__debug, preemptstress)},

@@ -149,6 +149,7 @@ static struct sigaction handlers[_NSIG];
 static void
 run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)
 {
+	rt__plain_unlock_rewind(uc);
 	if (sa->sa_flags & SA_SIGINFO)
 		sa->sa_sigaction(sig, info, uc);
 	else

@@ -45,6 +45,19 @@ count_cpus(void)
 	return n > 0 ? n : 1;
 }
 
+static bool
+register_membarrier(void)
+{
+	return rt__syscall3(SYS_membarrier, RT_MEMBARRIER_REGISTER_PRIVATE, 0, 0) == 0;
+}
+
+void
+rt__os_membarrier(void)
+{
+	if (rt__syscall3(SYS_membarrier, RT_MEMBARRIER_PRIVATE, 0, 0) < 0)
+		rt__throw("membarrier is not allowed any more; try RTDEBUG=no_membarrier=1");
+}
+
 void
 rt__osinit(const struct rt__args *args)
 {
@@ -53,6 +66,8 @@ rt__osinit(const struct rt__args *args)
 	rt__os.madvise_guard = rt__os.madvise_many = !rt__debug.no_guard;
 	rt__has_fsgsbase = (args->hwcap2 & RT_HWCAP2_FSGSBASE) && !rt__debug.no_fsgsbase;
 	rt__os.sigmask = rt__os_get_sigmask();
+	/* While there is one thread: with more, the kernel waits for all CPUs. */
+	rt__os.membarrier = !rt__debug.no_membarrier && register_membarrier();
 	for (size_t i = 0; args->random16 && i < sizeof rt__os.random; i++)
 		rt__os.random[i] = args->random16[i];
 }

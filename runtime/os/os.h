@@ -36,6 +36,7 @@ struct rt__os {
 	size_t page_size;   /* bytes */
 	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
 	bool madvise_many;  /* so is process_madvise on ourselves (6.15) */
+	bool membarrier;    /* rt__os_membarrier works */
 	bool started;       /* the main goroutine runs */
 	uint64_t sigmask;   /* the signal mask that the process was started with */
 	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
@@ -53,6 +54,9 @@ RT_NORETURN void rt__os_exit(int status);
 int rt__os_gettid(void);
 int rt__os_getpid(void);
 void rt__os_yield(void);
+
+/* A full memory barrier in each thread of the process: by an interrupt in those that run. */
+void rt__os_membarrier(void);
 
 /* Reads at most size - 1 bytes of a file and terminates them: the length, or -errno. */
 long rt__os_read_file(const char *path, char *buf, size_t size);

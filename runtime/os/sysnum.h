@@ -40,6 +40,9 @@
 #define RT_RLIMIT_STACK 3
 #define RT_RLIMIT_AS 9
 
+#define RT_MEMBARRIER_PRIVATE 8 /* Linux 4.14 */
+#define RT_MEMBARRIER_REGISTER_PRIVATE 16
+
 #define RT_SIG_BLOCK 0
 #define RT_SIG_SETMASK 2
 

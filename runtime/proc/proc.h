@@ -128,6 +128,8 @@ struct rt__m {
 	uintptr_t handler_sp;
 	/* (!) (m) What it allocates from: its P's, or an empty one (mem/here.c). */
 	struct rt__cache *cache;
+	const void *unlocking; /* (!) (a) the mutex that it is about to unlock by a plain store */
+	uint64_t unlocks_plainly; /* (!) (c) */
 
 	void *tp;             /* (c) thread pointer of the OS thread itself */
 	struct rt__p *p;      /* attached P, or NULL */
@@ -165,6 +167,8 @@ struct rt__foreign_head {
 	void *tp_now;
 	uintptr_t handler_sp; /* 0 */
 	struct rt__cache *cache;
+	const void *unlocking;
+	uint64_t unlocks_plainly; /* 0 */
 };
 
 /* P status, with the numbers that Go had until 1.25. */

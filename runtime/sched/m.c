@@ -119,6 +119,8 @@ rt__mcommoninit(struct rt__m *mp)
 	uint64_t seed;
 
 	mp->cache = &rt__cache_none;
+	mp->unlocking = NULL;
+	mp->unlocks_plainly = rt__os.membarrier;
 	rt__lock(&rt__sched.lock);
 	mp->self = mp;
 	mp->id = rt__sched.mnext_id++;
@@ -150,6 +152,7 @@ void
 rt__m0_init(int32_t tid)
 {
 	rt__lock_rank(&rt__sched.lock, RT_RANK_SCHED);
+	rt__plain_unlock_init();
 	rt__foreign_init();
 	rt__ginit();
 	rt__m0.self = &rt__m0;

@@ -250,6 +250,21 @@ struct rt__handler_frame rt__enter_handler(uintptr_t interrupted_sp);
 void rt__leave_handler(const struct rt__handler_frame *f);
 void rt__left_handler(void) __attribute__((visibility("hidden")));
 
+/* ---- plain_unlock.c: mutexes that are unlocked by a plain store ---- */
+
+void rt__plain_unlock_init(void);
+/*
+ * The word of a mutex is `was`, of which rt__mutex_unlock may make 0 by a plain store. Puts
+ * `forbidden` beside it, so that it does not, while it is still there when this returns: the caller
+ * looks. `pending` is there meanwhile, and others wait until it is gone, or leave it where it is.
+ * Takes a microsecond, and locks.
+ */
+void rt__plain_unlock_forbid(uint32_t *word, uint32_t was, uint32_t pending, uint32_t forbidden);
+/* Whether to let it be unlocked plainly again: once in n times. */
+bool rt__plain_unlock_again(uint32_t n);
+/* Before a handler of the program's is called, with the context that it has interrupted. */
+void rt__plain_unlock_rewind(void *context);
+
 /* Whether the caller may give its P up: on a goroutine's stack, not in a handler. */
 static inline bool
 rt__may_park(const struct rt__m *mp)

@@ -64,13 +64,14 @@ rt__unlock_all(void)
 
 #ifdef RT_LOCK_RANKS
 static const char *const names[RT_RANKS] = {
-	[RT_RANK_CONTEXTS] = "contexts", [RT_RANK_SCHED] = "sched",
-	[RT_RANK_FOREIGN] = "foreign",   [RT_RANK_GFREE] = "gfree",
-	[RT_RANK_ALLG] = "allg",         [RT_RANK_STACK] = "stack",
-	[RT_RANK_STACKUSE] = "stackuse", [RT_RANK_CACHES] = "caches",
-	[RT_RANK_HARD] = "hard",         [RT_RANK_CENTRAL] = "central",
-	[RT_RANK_PROFILE] = "profile",   [RT_RANK_HEAP] = "heap",
-	[RT_RANK_TABLES] = "tables",     [RT_RANK_ACTION] = "action",
+	[RT_RANK_CONTEXTS] = "contexts", [RT_RANK_UNLOCK] = "unlock",
+	[RT_RANK_SCHED] = "sched",       [RT_RANK_FOREIGN] = "foreign",
+	[RT_RANK_GFREE] = "gfree",       [RT_RANK_ALLG] = "allg",
+	[RT_RANK_STACK] = "stack",       [RT_RANK_STACKUSE] = "stackuse",
+	[RT_RANK_CACHES] = "caches",     [RT_RANK_HARD] = "hard",
+	[RT_RANK_CENTRAL] = "central",   [RT_RANK_PROFILE] = "profile",
+	[RT_RANK_HEAP] = "heap",         [RT_RANK_TABLES] = "tables",
+	[RT_RANK_ACTION] = "action",
 };
 
 /* -1 for a lock inside of a user's object, of which there is no order, and for foreign threads,

@@ -16,6 +16,7 @@
  * that comes later. */
 enum rt__lock_rank {
 	RT_RANK_CONTEXTS, /* who is whose context's child */
+	RT_RANK_UNLOCK,   /* who is to see how a mutex is unlocked */
 	RT_RANK_SCHED,    /* sched.lock */
 	RT_RANK_FOREIGN,  /* foreign threads, and which of them wait */
 	RT_RANK_GFREE,    /* the global lists of free Gs */

@@ -6,6 +6,8 @@
  *	WOKEN		somebody that waited is awake, or spins: unlocking need not wake another
  *	STARVING	somebody has waited for more than a millisecond
  *	QLOCK		somebody has the queue; see usync_priv.h
+ *	ANNOUNCED	somebody is about to set CONTENDED
+ *	CONTENDED	it is unlocked by compare-and-swap
  *	the rest	how many are on the queue; only the holder of QLOCK changes it
  *
  * Normally, unlocking lets go of the mutex and wakes the first of the queue, which then competes
@@ -17,6 +19,12 @@
  * Unlocking is one step that lets go and, if there is somebody to wake, takes QLOCK; or that lets
  * go while QLOCK is another's, who then wakes ("settles") before it lets go of that. In both cases
  * the mutex is not touched once the last one who waits may have got it.
+ *
+ * A mutex that is LOCKED and nothing else is unlocked by a plain store, which would overwrite what
+ * others put there. So nothing is put beside LOCKED but with CONTENDED, which takes a microsecond
+ * to set (sched/plain_unlock.c) and lasts: who unlocks when nobody waits takes it off in one of
+ * RELAPSE times. Until then lock and unlock take the slow ways, three nanoseconds more; and one
+ * that is contended each time pays for it in one of so many.
  *
  * STARVING implies LOCKED or QLOCK, and a waiter, or one who was handed the mutex and is about to
  * look. WOKEN belongs to one: to who has set it for itself, or to who was woken.
@@ -33,11 +41,14 @@
 #define WOKEN 2u
 #define STARVING 4u
 #define QLOCK 8u
-#define WAITER 16u
+#define ANNOUNCED 16u
+#define CONTENDED 32u
+#define WAITER 64u
 
 #define SPINS 4        /* rounds of waiting actively */
 #define SPIN_PAUSES 30 /* in each */
 #define STARVED_NS 1000000
+#define RELAPSE 64
 
 struct lock_wait {
 	rt_mutex *m;
@@ -223,6 +234,13 @@ rt__mutex_contend(rt_mutex *m, const rt_wait_options *o)
 			spins++;
 			continue;
 		}
+		if (!(s & CONTENDED)) {
+			if (s & ANNOUNCED)
+				rt__bit_wait(&m->rt_state, ANNOUNCED);
+			else
+				rt__plain_unlock_forbid(&m->rt_state, LOCKED, ANNOUNCED, CONTENDED);
+			continue;
+		}
 		if (s & QLOCK) {
 			rt__bit_wait(&m->rt_state, QLOCK);
 			continue;
@@ -268,6 +286,15 @@ wake(struct rt__node *n)
 		rt__waiter_wake(n->waiter);
 }
 
+/* What unlocking leaves, with nobody to wake. */
+static uint32_t
+unlocked(uint32_t s)
+{
+	if (s == (LOCKED | CONTENDED) && rt__plain_unlock_again(RELAPSE))
+		return 0;
+	return s & ~LOCKED;
+}
+
 bool
 rt__mutex_release(rt_mutex *m)
 {
@@ -278,7 +305,7 @@ rt__mutex_release(rt_mutex *m)
 			rt__fatal_here("sync: unlock of unlocked mutex");
 		if ((s & QLOCK) || !wants_wake(s)) {
 			/* rel: what was done, for who locks it next, or settles. */
-			if (rt__cas_rel(&m->rt_state, s, s & ~LOCKED))
+			if (rt__cas_rel(&m->rt_state, s, unlocked(s)))
 				return false;
 		} else if (s & STARVING) { /* it stays locked, and becomes the waiter's */
 			if (rt__cas_acqrel(&m->rt_state, s, s | QLOCK)) {

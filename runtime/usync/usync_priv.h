@@ -151,5 +151,8 @@ rt__bit_lock(uint32_t *word, uint32_t bit)
 /* Unlocks m, which the caller has; may be called on g0. True if a waiter has it now that has
  * starved for it: the caller should let it run. */
 bool rt__mutex_release(rt_mutex *m);
+/* What rt__mutex_unlock (arch/.../unlock.S) leaves undone: the mutex is not LOCKED and nothing
+ * else. */
+void rt__mutex_unlock_slow(rt_mutex *m);
 
 #endif

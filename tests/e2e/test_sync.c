@@ -71,6 +71,22 @@ Test(mutex, hammer, .timeout = 300)
 	hard("locks", "mutex-hammer", "500");
 }
 
+Test(mutex, unlocked_plainly, .timeout = 300)
+{
+	hard("locks", "mutex-signals", "3000");
+}
+
+/* As on a kernel without membarrier: by compare-and-swap. */
+Test(mutex, unlocked_by_compare_and_swap, .timeout = 300)
+{
+	static const char *const cases[] = {"mutex-hammer", "mutex-signals", "unmapped",
+					    "mutex-deadline"};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		guest_ok("locks", .args = {cases[i]}, .timeout_s = 60,
+			 .env = {"GOMAXPROCS=4", "RTDEBUG=no_membarrier=1"});
+}
+
 Test(mutex, cancel, .timeout = 300)
 {
 	hard("locks", "mutex-cancel", "100");

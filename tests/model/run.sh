@@ -172,6 +172,19 @@ mutex)
 	bad -DROUNDS=1 -DWAKE_UNCLAIMED # wakes who has given up
 	bad -DROUNDS=2 -DKEEP_STARVING  # the last to give up leaves it starving
 	;;
+unlock)
+	good -DNT=3 -DROUNDS=2
+	good -DNT=2 -DROUNDS=3 -DHANDLER
+	good -DNT=3 -DROUNDS=1 -DHANDLER
+	bad -DNO_BARRIER    # looks at M.unlocking, which may still be in a store buffer
+	bad -DNO_SCAN       # does not look at it
+	bad -DLOAD_FIRST    # M.unlocking is stored behind the load
+	bad -DNOTHING_FIRST # ... and taken back before the store to the word
+	bad -DNO_LOCK       # two announce, and one takes the other's for his own
+	bad -DQUEUE_BLIND   # waits beside LOCKED alone
+	bad -DQUEUE_EARLY   # ... or while another is still announcing
+	bad -DHANDLER -DNO_REWIND # goes on between load and store, with nobody waiting for that
+	;;
 timer)
 	good -DSETS=3
 	good -DSETS=3 -DGIVES_UP

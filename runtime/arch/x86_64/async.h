@@ -40,6 +40,13 @@ rt__interrupted_pc(const struct rt__ucontext *uc)
 	return uc->rip;
 }
 
+/* It goes on there, with all registers as they are. */
+static inline void
+rt__interrupted_rewind(struct rt__ucontext *uc, uintptr_t pc)
+{
+	uc->rip = pc;
+}
+
 static inline uintptr_t
 rt__interrupted_sp(const struct rt__ucontext *uc)
 {

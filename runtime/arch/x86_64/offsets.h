@@ -13,6 +13,8 @@
 #define RT_M_TP_NOW 24
 #define RT_M_HANDLER_SP 32
 #define RT_M_CACHE 40
+#define RT_M_UNLOCKING 48
+#define RT_M_UNLOCKS_PLAINLY 56
 
 /* What rt__mcall leaves below the frame of a parked goroutine: DWARF numbers of registers and their
  * offsets from g->sp; the frame starts RT_SAVED_SIZE above it. For sched/layout.c. */

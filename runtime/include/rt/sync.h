@@ -147,7 +147,7 @@ typedef struct rt_mutex {
 	}
 
 bool rt__mutex_lock_slow(rt_mutex *m, const rt_wait_options *o);
-void rt__mutex_unlock_slow(rt_mutex *m);
+void rt__mutex_unlock(rt_mutex *m);
 
 /* Who has locked it, for the report of a deadlock: half of a thread pointer. It costs nothing that
  * can be measured beside the step that locks. */
@@ -204,8 +204,7 @@ rt__mutex_lock(rt_mutex *m, const rt_wait_options *o)
 static inline void
 rt_mutex_unlock(rt_mutex *m)
 {
-	if (!RT__CAS_REL(&m->rt_state, 1, 0))
-		rt__mutex_unlock_slow(m);
+	rt__mutex_unlock(m);
 	RT__STAY();
 }
 
