@@ -37,7 +37,7 @@
 #define NO_SLOT UINT32_MAX
 #define TOGETHER 64      /* goroutines that are taken off at once */
 #define PRECISION 8      /* what is far away may be late by a 256th of that, ... */
-#define ROUND_MAX 524288 /* ... or so many ns; powers of two */
+#define ROUND_MAX 262144 /* ... or so many ns; powers of two */
 
 union rt__timer_slot {
 	struct rt__timer *t; /* NULL: stopped, and the entry is still there */
@@ -53,9 +53,9 @@ rt__timers_init(struct rt__timers *ts)
 /*
  * Those that come close together come at the same time, on all Ps: a wake-up takes a thousand times
  * as long as a timer. So what is far away is put off to a round time, as the kernel puts off
- * poll(2) by 0.1 to 0.5 %, and no more than half a millisecond; short sleeps are as exact as the
- * clock. (Rejected: to wait with the first of a queue for those that follow closely, however near
- * they are, which makes short sleeps late as soon as there are two.)
+ * poll(2) by 0.1 to 0.5 %, and no more than a quarter of a millisecond; short sleeps are as exact
+ * as the clock. (Rejected: to wait with the first of a queue for those that follow closely, however
+ * near they are, which makes short sleeps late as soon as there are two.)
  */
 int64_t
 rt__round_when(int64_t when, int64_t now)

@@ -54,7 +54,7 @@ Test(timers, round_times)
 
 		cr_assert_geq(late, 0);
 		cr_assert_leq(late, far / 256, "%ld ns late of %ld", (long)late, (long)far);
-		cr_assert_leq(late, 524288);
+		cr_assert_leq(late, 262144);
 	}
 	cr_assert_eq(rt__round_when(now + 1000000000, now), rt__round_when(now + 1000000100, now));
 	cr_assert_eq(rt__round_when(now - 5, now), now - 5);

@@ -13,7 +13,7 @@
  * scope as soon as nobody waits on it. All times are of CLOCK_MONOTONIC, in nanoseconds; sums
  * saturate, at 292 years. How late a goroutine wakes is up to the kernel's timers and to who else
  * wants to run: tens of microseconds, mostly. What was far away comes together with others of about
- * the same time: later by up to a 256th of the wait, half a millisecond at most.
+ * the same time: later by up to a 256th of the wait, a quarter of a millisecond at most.
  *
  * None of this is for signal handlers, but rt_now and rt_after. A child of fork has no timers that
  * run a function, as it has no other goroutines.
