@@ -419,6 +419,7 @@ const struct rt__wait_kind rt__wait_kind_ctx = {
 	.object = offsetof(struct ctx_wait, ctx),
 	.value = {RT_FIELD(rt_ctx, rt_deadline)},
 };
+RT_WAIT_WITHOUT_OWNER;
 
 bool
 rt__ctx_wait(rt_ctx *c, const rt_wait_options *o)

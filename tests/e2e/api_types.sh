@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# api_types.sh RT0-CC DIR: what the compilers say to uses of the public macros: nothing to right ones,
-# with all warnings on; something to each that mixes types. Each snippet is the body of a function.
+# api_types.sh RT0-CC DIR: what the compilers say to uses of the public macros: nothing to right
+# ones, with all warnings on; something to each that mixes types. Each snippet is the body of a
+# function.
 set -u
 rt0_cc=$1
 dir=$2
@@ -93,13 +94,15 @@ fine 'rt_chan(unsigned char) b = rt_chan_make(unsigned char, 1); rt_send(b, 1); 
 
 fine 'rt_go(nothing); rt_go(add, 1, 2.5, "s"); rt_go(add, i, 1, NULL); rt_go(&nothing);
 	i = rt_go_attr(RT_ATTR(.stack = 1 << 20), nothing) + rt_go_attr(NULL, add, 1, 2, "s");'
-fine 'rt_wg wg = RT_WG_INIT; rt_wg_go(&wg, nothing); rt_wg_go(&wg, add, 1, 2.5, "s"); rt_wg_wait(&wg);
-	if (!rt_wg_wait(&wg, .deadline = 1)) i = 1;'
-fine 'rt_defer(nothing); rt_defer(add, 1, 2.5, "s"); rt_wg wg = RT_WG_INIT; rt_defer(rt_wg_done, &wg);'
+fine 'rt_wg wg = RT_WG_INIT; rt_wg_go(&wg, nothing); rt_wg_go(&wg, add, 1, 2.5, "s");
+	rt_wg_wait(&wg); if (!rt_wg_wait(&wg, .deadline = 1)) i = 1;'
+fine 'rt_wg wg = RT_WG_INIT;
+	rt_defer(nothing); rt_defer(add, 1, 2.5, "s"); rt_defer(rt_wg_done, &wg);'
 fine 'const rt_caught *c = rt_try(nothing); if (c || rt_try(add, 1, 2.5, "s")) rt_print_caught(c);'
 fine 'static rt_once o = RT_ONCE_INIT; rt_once_do(&o, nothing); rt_once_do(&o, add, 1, 2.5, "s");'
 fine 'static rt_mutex m = RT_MUTEX_INIT; static rt_rwmutex rw = RT_RWMUTEX_INIT; rt_ctx *ctx = NULL;
-	rt_mutex_lock(&m); if (rt_mutex_lock(&m, .ctx = ctx) || rt_mutex_trylock(&m)) rt_mutex_unlock(&m);
+	rt_mutex_lock(&m); rt_mutex_unlock(&m);
+	if (rt_mutex_lock(&m, .ctx = ctx) || rt_mutex_trylock(&m)) rt_mutex_unlock(&m);
 	rt_rwmutex_rlock(&rw); if (rt_rwmutex_rlock(&rw, .deadline = 1)) rt_rwmutex_runlock(&rw);
 	rt_rwmutex_lock(&rw); if (rt_rwmutex_lock(&rw, .deadline = 1)) rt_rwmutex_unlock(&rw);'
 fine 'static rt_mutex m = RT_MUTEX_INIT; static rt_cond c = RT_COND_INIT; rt_sem s = RT_SEM_INIT(3);
@@ -113,7 +116,8 @@ fine 'rt_timer t = RT_TIMER_INIT; rt_ctx *ctx = NULL; rt_sleep(1); rt_sleep(1, .
 fine 'rt_ctx c, d; rt_ctx_init(&c, NULL); rt_ctx_init(&d, &c, .deadline = rt_after(RT_SECOND));
 	rt_ctx_wait(&d); i = rt_ctx_wait(&d, .ctx = &c); rt_ctx_end(&d); rt_ctx_end(&c);'
 fine 'RT_SCOPE(s, NULL); rt_scope_go(&s, job, &s.ctx, 1); i = rt_scope_try_go(&s, job, NULL, 2);
-	{ RT_SCOPE(t, &s.ctx, .limit = 8); rt_scope_go(&t, job, &t.ctx, 3); i += rt_scope_wait(&t); }'
+	{ RT_SCOPE(t, &s.ctx, .limit = 8);
+		rt_scope_go(&t, job, &t.ctx, 3); i += rt_scope_wait(&t); }'
 
 wrong 'ci = cl;'
 wrong 'ci = rt_chan_make(long, 1);'

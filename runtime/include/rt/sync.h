@@ -136,7 +136,7 @@ extern const char rt__wg_go[], rt__wg_go_words[];
 /*
  * One goroutine at a time. It belongs to nobody: one may lock it and another unlock it. It is not
  * recursive: who locks it twice waits for ever. When the program comes to a deadlock, the report
- * names goroutines that wait for mutexes of each other.
+ * names goroutines that wait for each other.
  *
  * Usually, who comes first has it, even before those that were woken and are not there yet: that is
  * what makes it fast. Who has waited for more than a millisecond gets it next, before all others.
