@@ -336,7 +336,7 @@ void rt_cond_broadcast(rt_cond *c);
 
 /*
  * So much of something, which is taken and given back. First come, first served: while one waits
- * for much, those behind it who want little wait as well.
+ * for much, those behind it who want little wait as well. At most 2^61 of it.
  *
  *	rt_sem slots = RT_SEM_INIT(8);
  */
