@@ -406,6 +406,9 @@ void rt__preempt_self(void);
 /* ---- panic.c ---- */
 RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
 
+/* Before somebody else may look at the stack: puts a return address back that was replaced. */
+void rt__return_put_back(struct rt__m *mp);
+
 /* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
 void rt__preempt_stress_start(void);
 
