@@ -257,15 +257,6 @@ can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
 
 /* ---- on the way back ---- */
 
-void
-rt__return_put_back(struct rt__m *mp)
-{
-	/* Its frame may have been left by a jump, and be something else by now. */
-	if (mp->return_slot && *mp->return_slot == (uintptr_t)rt__async_return)
-		*mp->return_slot = mp->return_pc;
-	mp->return_slot = NULL;
-}
-
 /* The kernel's code for the clock, whose frames are small, and which libc calls: a word that only
  * looks like its return address leads to one that nobody returns by. */
 static void
@@ -287,44 +278,53 @@ skip_vdso(struct rt__context *c, struct rt__stack stack)
 	}
 }
 
-/* From where the runtime or libc was interrupted, to the code of the program that has called it. */
-static bool
-find_return(struct rt__context *c, struct rt__stack stack)
+/* From where the runtime or libc was interrupted to the code of the program that has called it:
+ * where the return address lies; NULL if that is not known. */
+static uintptr_t *
+find_return(struct rt__m *mp, struct rt__context *c)
 {
+	uintptr_t sp = c->reg[RT_REG_SP], *slot;
+	struct rt__stack stack = mp->curg->stack;
 	bool is_call = rt__text_of(c->reg[RT_REG_PC]) == RT_TEXT_NONE;
+	int frames = 0;
 
+	if (between(c->reg[RT_REG_PC], rt__text_rt0, rt__text_own_return_end))
+		return NULL; /* it may be about to put one back */
+	rt__return_put_back(mp);
 	if (is_call)
 		skip_vdso(c, stack);
-	for (int i = 0; i < RETURN_FRAMES; i++) {
+	do {
 		enum rt__step step = rt__unwind(c, &is_call, stack);
 
-		if ((step != RT_STEP_EXACT && step != RT_STEP_GUESS) || !is_call)
-			return false;
-		if (rt__text_of(c->reg[RT_REG_PC]) == RT_TEXT_USER)
-			return true;
-	}
-	return false;
+		if ((step != RT_STEP_EXACT && step != RT_STEP_GUESS) || !is_call ||
+		    ++frames > RETURN_FRAMES)
+			return NULL;
+	} while (rt__text_of(c->reg[RT_REG_PC]) != RT_TEXT_USER);
+	slot = (uintptr_t *)c->reg[RT_REG_SP] - 1;
+	return (uintptr_t)slot >= sp && (uintptr_t)slot < stack.hi && *slot == c->reg[RT_REG_PC]
+		? slot
+		: NULL;
 }
 
+/* Where it is, or as it returns. */
 static void
-stop_at_return(struct rt__m *mp, const struct rt__ucontext *uc)
+stop(struct rt__m *mp, struct rt__ucontext *uc, bool in_place)
 {
-	struct rt__stack stack = mp->curg->stack;
+	uintptr_t *slot = NULL;
 	struct rt__context c;
 
 	rt__context_of_signal(&c, uc);
-	if (between(c.reg[RT_REG_PC], rt__text_rt0, rt__text_own_return_end))
-		return; /* it may be about to put one back */
-	rt__return_put_back(mp);
-	if (!find_return(&c, stack))
+	if (!in_place && (slot = find_return(mp, &c)) == NULL)
 		return;
-	uintptr_t *slot = (uintptr_t *)c.reg[RT_REG_SP] - 1;
-	if ((uintptr_t)slot < rt__interrupted_sp(uc) || (uintptr_t)slot >= stack.hi ||
-	    *slot != c.reg[RT_REG_PC] || !no_libc_frame(mp, &c, true))
+	if (!no_libc_frame(mp, &c, !in_place))
 		return;
-	mp->return_pc = *slot;
-	mp->return_slot = slot;
-	*slot = (uintptr_t)rt__async_return;
+	if (in_place) {
+		rt__async_inject(uc, RT_ASYNC_PREEMPT, c.reg[RT_REG_PC]);
+	} else {
+		mp->return_pc = *slot;
+		mp->return_slot = slot;
+		*slot = (uintptr_t)rt__async_return;
+	}
 }
 
 /* Whether the signal is ours, and not the program's; there is one of ours at a time. */
@@ -333,16 +333,6 @@ is_ours(struct rt__m *mp, const siginfo_t *info)
 {
 	return mp != &rt__m_foreign && info->si_code == SI_TKILL &&
 		rt__xchg_acqrel(&mp->urg_pending, 0u) != 0;
-}
-
-static void
-stop_in_place(const struct rt__m *mp, struct rt__ucontext *uc)
-{
-	struct rt__context c;
-
-	rt__context_of_signal(&c, uc);
-	if (no_libc_frame(mp, &c, false))
-		rt__async_inject(uc, RT_ASYNC_PREEMPT, c.reg[RT_REG_PC]);
 }
 
 static void
@@ -363,10 +353,9 @@ sigurg(int sig, void *info, void *context)
 		return;
 	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
 		rt__async_inject(uc, RT_ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
-	else if (text == RT_TEXT_USER || between(pc, rt__text_libc, rt__text_libc_pure_end))
-		stop_in_place(mp, uc);
 	else
-		stop_at_return(mp, uc);
+		stop(mp, uc,
+		     text == RT_TEXT_USER || between(pc, rt__text_libc, rt__text_libc_pure_end));
 }
 
 /* ---- what was put in ---- */

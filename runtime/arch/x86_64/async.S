@@ -161,12 +161,8 @@ rt__async_return_site:
 	.hidden	rt__async_return
 rt__async_return:
 	leaq	-RT_RED_ZONE(%rsp), %rsp	/* changes no flags; nobody's red zone */
-	.cfi_def_cfa_offset RT_RED_ZONE
 	pushq	%gs:RT_M_RETURN_PC
-	.cfi_def_cfa_offset 8 + RT_RED_ZONE
-	.cfi_offset %rip, -(8 + RT_RED_ZONE)
 	pushq	$RT_ASYNC_RETURN
-	.cfi_def_cfa_offset 16 + RT_RED_ZONE
 	movq	$0, %gs:RT_M_RETURN_SLOT
 	jmp	rt__async_enter
 	.cfi_endproc
