@@ -203,6 +203,11 @@ Test(preempt, what_calls_return, .timeout = 200)
 					  .env = {"RTDEBUG=preemptstress=20"}, .timeout_s = 60);
 }
 
+Test(preempt, x87_stack_is_empty_for_others, .timeout = 120)
+{
+	everywhere("preempt_return", "x87", NULL);
+}
+
 /* ---- libc and signals ---- */
 
 Test(preempt, comparator_of_qsort, .timeout = 120)

@@ -312,10 +312,55 @@ results(int argc, char **argv)
 	return ok();
 }
 
+/* ---- the x87's stack belongs to who was stopped: for others, it is empty ---- */
+
+static void
+fill_x87(rt_wg *done)
+{
+	while (!GET(stop)) {
+		long double sum;
+
+		__asm__ volatile("fld1; fld1; fld1; fld1; fld1; fld1; fld1; fld1\n"
+				 "	movl $1000000, %%ecx\n"
+				 "1:	decl %%ecx\n"
+				 "	jnz 1b\n"
+				 "	faddp; faddp; faddp; faddp; faddp; faddp; faddp"
+				 : "=t"(sum)
+				 :
+				 : "ecx", "cc", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+				   "st(6)", "st(7)");
+		CHECK(sum == 8);
+		__atomic_fetch_add(&turns, 1, __ATOMIC_RELAXED);
+	}
+	rt_wg_done(done);
+}
+
+static int
+x87(int argc, char **argv)
+{
+	rt_wg done = RT_WG_INIT;
+	char text[64];
+
+	(void)argc, (void)argv;
+	rt_wg_add(&done, 1);
+	rt_go(fill_x87, &done);
+	for (int i = 0; i < 20; i++) {
+		long before = GET(turns);
+
+		YIELD_UNTIL(GET(turns) != before);
+		CHECK(snprintf(text, sizeof text, "%.3Lf", 1.125L) == 5);
+		CHECK(strcmp(text, "1.125") == 0);
+	}
+	SET(stop, 1);
+	rt_wg_wait(&done);
+	return ok();
+}
+
 static const struct guest_case cases[] = {
 	{"hogs", hogs},
 	{"spin-lock", spin_lock},
 	{"results", results},
+	{"x87", x87},
 };
 
 int

@@ -93,6 +93,7 @@ rt__async_enter:
 .Lfxsave:
 	fxsave64 (%rsp)
 .Lsaved:
+	emms					/* others expect an empty x87 stack, as calls do */
 	call	rt__async_body
 	movl	rt__xsave+RT_XSAVE_MASK(%rip), %eax
 	movl	rt__xsave+RT_XSAVE_MASK+4(%rip), %edx
