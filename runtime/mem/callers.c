@@ -39,10 +39,11 @@ find_program(struct rt__stack stack, struct rt__context *ret)
 	while (stack.hi > 2 * sizeof *frame && (uintptr_t)frame - stack.lo < stack.hi - stack.lo &&
 	       (uintptr_t)frame <= stack.hi - 2 * sizeof *frame) {
 		const uintptr_t *next = (const uintptr_t *)frame[0];
+		uintptr_t pc = rt__true_return(frame[1]);
 
-		if (rt__text_of(frame[1] - 1) != RT_TEXT_RT0) {
+		if (rt__text_of(pc - 1) != RT_TEXT_RT0) {
 			*ret = (struct rt__context){0};
-			ret->reg[RT_REG_PC] = frame[1];
+			ret->reg[RT_REG_PC] = pc;
 			ret->reg[RT_REG_SP] = (uintptr_t)(frame + 2);
 			ret->reg[RT_REG_RBP] = (uintptr_t)next;
 			return true;

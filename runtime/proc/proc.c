@@ -39,6 +39,8 @@ CHECK(RT_M_HANDLER_SP, struct rt__m, handler_sp);
 CHECK(RT_M_CACHE, struct rt__m, cache);
 CHECK(RT_M_UNLOCKING, struct rt__m, unlocking);
 CHECK(RT_M_UNLOCKS_PLAINLY, struct rt__m, unlocks_plainly);
+CHECK(RT_M_RETURN_SLOT, struct rt__m, return_slot);
+CHECK(RT_M_RETURN_PC, struct rt__m, return_pc);
 CHECK(0, struct rt__foreign_head, self);
 CHECK(RT_M_CURG, struct rt__foreign_head, curg);
 CHECK(RT_M_HANDLER_SP, struct rt__foreign_head, handler_sp);

@@ -130,6 +130,9 @@ struct rt__m {
 	struct rt__cache *cache;
 	const void *unlocking; /* (!) (a) the mutex that it is about to unlock by a plain store */
 	uint64_t unlocks_plainly; /* (!) (c) */
+	/* (!) (m) Where a return address of its goroutine lies that was replaced, to stop it as it
+	 * comes back to the program's code; and what that was. NULL: nowhere. */
+	uintptr_t *return_slot, return_pc;
 
 	void *tp;             /* (c) thread pointer of the OS thread itself */
 	struct rt__p *p;      /* attached P, or NULL */
@@ -271,6 +274,13 @@ static inline struct rt__cache *
 rt__getm_cache(void)
 {
 	return rt__getm_cache_raw();
+}
+
+/* A return address of the running goroutine, as it was before it was replaced. */
+static inline uintptr_t
+rt__true_return(uintptr_t pc)
+{
+	return rt__unlikely(pc == (uintptr_t)rt__async_return) ? rt__getm()->return_pc : pc;
 }
 
 /* Whether the caller runs on the stack of mp's goroutine: not on g0, a signal's or another one. */

@@ -39,7 +39,7 @@ rt__first_runnable(struct rt__g *gp, const struct rt__go_regs *regs, struct rt__
 	gp->id = rt__next_goid(pp);
 	gp->parent_id = parent ? parent->id : 0;
 	gp->start_pc = regs->fn;
-	gp->creator_pc = regs->pc;
+	gp->creator_pc = rt__true_return(regs->pc);
 	gp->wait_reason = RT_WAIT_NONE;
 	gp->panic_on_fault = false;
 	gp->own_mask = parent && parent->own_mask;

@@ -6,7 +6,7 @@
  * goroutine comes by; one that does not is sent SIGURG.
  *
  * The handler, on a stack of its own, decides whether the goroutine can be stopped just there, and
- * if so puts a call in (arch/.../async.h). Two kinds:
+ * if so puts a call in (arch/.../async.h), there or where it will come by. Three kinds:
  *
  * 1. In user text: the call parks the goroutine as runnable. Allowed if all of this holds:
  *    - It runs on its own stack, outside of system calls, with room for the call. Code of ours on
@@ -25,8 +25,8 @@
  *      counts. What it costs is bounded by the time that the goroutine has had: with a stack of
  *      megabytes, the answer is "not now" at first. The few functions of libc that call back and
  *      hold no lock, as qsort does, rt0.ld has put first in libc's text: the words begin behind
- *      them, and a comparator can be stopped. libc has no unwind tables, so there the fast way has
- *      to do.
+ *      them, and a comparator can be stopped, as can who waits in pthread_spin_lock. libc has no
+ *      unwind tables, so there the fast way has to do.
  *    Frames of the runtime above user code hold nothing: it calls the program's functions from
  *    the outside only (a goroutine's start, main, initializers, exit, what is deferred).
  *
@@ -38,16 +38,33 @@
  *    frame at the stack pointer, is one, and a handler that blocks no signals returns by it with
  *    the mask that the thread has.
  *
+ * 3. Anywhere else, in the runtime, in libc, or in the kernel's code for the clock, as it comes
+ * back to the program: the return address is replaced by rt__async_return, which makes the call of
+ *    kind 1 and goes on where it should have. Whatever locks the call has taken, it has let go of
+ *    by then; for what is above, the conditions of kind 1 hold. Without this, a loop of calls of
+ *    malloc, memcpy or rt_send would never be stopped: an interrupt comes when the slowest
+ *    instruction is done, and that is one of theirs.
+ *    Which word of the stack it is says the unwinder: exactly, for the runtime; for libc by
+ *    following its instructions, as well as it can. It may be wrong, since the new address does
+ *    what the old one did, for whoever jumps there, but for the call in between, which keeps every
+ *    register. A word that nobody returns by does no harm, and one of a frame further up is as
+ *    good. (Functions that keep their own return address to jump there later would be harmed, and
+ *    are left alone: own_return in rt0.ld.)
+ *    The address is put back before anybody else may see the stack, or run on it: in rt__mcall, and
+ *    as a system call begins. Until then our own unwinding has rt__true_return. A frame may have
+ *    been left by a jump meanwhile: what is not rt__async_return any more is not put back.
+ *
  * Otherwise nothing happens: P.preempt stays, and sysmon tries again, less and less often. A signal
  * that comes too late, when the goroutine has given its P up for a system call, is not to end that
- * with EINTR (rt__wait_on). Who starts goroutines in a loop is mostly in text of the runtime, so
- * that looks at P.preempt, too.
+ * with EINTR (rt__wait_on). Who starts goroutines in a loop looks at P.preempt itself.
  *
  * A goroutine that was stopped early comes next after the one it was stopped for, in what is left
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
  * in a millisecond, so that those who are late cannot starve the others.
  *
- * Rejected: compiled-in checks (not ours to compile); a table of the locks that each function of
+ * Rejected: to stop libc where it is, though nobody would wait for ever for its locks: who has that
+ * of a FILE would keep it for a turn of all others, and each of those that want it its P for 10 ms;
+ * compiled-in checks (not ours to compile); a table of the locks that each function of
  * libc holds as it calls back; timer_create for each thread, which costs a timer interrupt per
  * slice when nobody waits.
  */
@@ -65,7 +82,8 @@
 #define RETURNS_MAX 64 /* words that only look like return addresses */
 #define NS_PER_FRAME 8192
 
-enum { ASYNC_PREEMPT, ASYNC_SYSCALL };
+#define VDSO_WORDS 64
+#define RETURN_FRAMES 32 /* through which a way back to the program is looked for */
 
 static bool enabled;
 
@@ -169,8 +187,16 @@ has_mask(const struct rt__m *mp, const struct rt__ucontext *uc)
 	return ((uc->sigmask ^ mp->sigmask) & ~RT_SIGSET_LIBC) == 0;
 }
 
-extern const char rt__text_libc_pure_end[] __attribute__((visibility("hidden")));
-extern const char rt__text_libc_end[] __attribute__((visibility("hidden")));
+#define HIDDEN __attribute__((visibility("hidden")))
+extern const char rt__text_rt0[] HIDDEN, rt__text_own_return_end[] HIDDEN;
+extern const char rt__text_libc[] HIDDEN, rt__text_libc_pure_end[] HIDDEN;
+extern const char rt__text_libc_end[] HIDDEN;
+
+static bool
+between(uintptr_t pc, const char *lo, const char *end)
+{
+	return pc - (uintptr_t)lo < (uintptr_t)end - (uintptr_t)lo;
+}
 
 /* A word in libc's text is looked at more closely: system calls leave the pc in rcx, whence it
  * comes into frames. Not for ever: decoding costs. */
@@ -190,12 +216,8 @@ libc_word_above(uintptr_t sp, uintptr_t top)
 }
 
 static bool
-unwinds_without_libc(const struct rt__ucontext *uc, struct rt__stack stack, int64_t max_frames)
+unwinds_without_libc(struct rt__context c, bool is_call, struct rt__stack stack, int64_t max_frames)
 {
-	struct rt__context c;
-	bool is_call = false;
-
-	rt__context_of_signal(&c, uc);
 	for (int64_t i = 0; i < max_frames; i++) {
 		enum rt__step step = rt__unwind(&c, &is_call, stack);
 
@@ -207,17 +229,18 @@ unwinds_without_libc(const struct rt__ucontext *uc, struct rt__stack stack, int6
 	return false;
 }
 
+/* Above code of the program, which c is the context of. */
 static bool
-no_libc_frame(const struct rt__m *mp, const struct rt__ucontext *uc)
+no_libc_frame(const struct rt__m *mp, const struct rt__context *c, bool is_call)
 {
 	struct rt__g *gp = mp->curg;
-	uintptr_t top = (uintptr_t)rt__g_frames_top(gp), sp = rt__interrupted_sp(uc);
+	uintptr_t top = (uintptr_t)rt__g_frames_top(gp), sp = c->reg[RT_REG_SP];
 	int64_t ran = rt__nanotime() - rt__load_rlx(&mp->p->sysmon_when);
 
 	if ((int64_t)(top - sp) > SCAN_MIN + ran / NS_PER_BYTE)
 		return false;
 	return !libc_word_above(sp, top) ||
-		unwinds_without_libc(uc, gp->stack, UNWIND_MIN + ran / NS_PER_FRAME);
+		unwinds_without_libc(*c, is_call, gp->stack, UNWIND_MIN + ran / NS_PER_FRAME);
 }
 
 /* Whether the interrupted code is a goroutine's, and a call can be put in. */
@@ -230,6 +253,78 @@ can_inject(const struct rt__m *mp, const struct rt__ucontext *uc)
 	return gp && mp->p && mp->handler_sp == 0 && rt__g_status(gp) == RT_G_RUNNING &&
 		sp < gp->stack.hi && sp >= gp->stack.lo + rt__async_room() && sp % 8 == 0 &&
 		has_mask(mp, uc);
+}
+
+/* ---- on the way back ---- */
+
+/* The kernel's code for the clock, whose frames are small, and which libc calls: a word that only
+ * looks like its return address leads to one that nobody returns by. */
+static void
+skip_vdso(struct rt__context *c, struct rt__stack stack)
+{
+	const struct rt__code libc = {.lo = (uintptr_t)rt__text_libc,
+				      .hi = (uintptr_t)rt__text_libc_end};
+	uintptr_t sp = c->reg[RT_REG_SP], target;
+
+	for (int i = 0; i < VDSO_WORDS && stack.hi - sp > sizeof(uintptr_t); i++) {
+		uintptr_t word = *(const uintptr_t *)sp;
+
+		sp += sizeof word;
+		if (rt__is_return_address(&libc, word, &target)) {
+			c->reg[RT_REG_PC] = word;
+			c->reg[RT_REG_SP] = sp;
+			return;
+		}
+	}
+}
+
+/* From where the runtime or libc was interrupted to the code of the program that has called it:
+ * where the return address lies; NULL if that is not known. */
+static uintptr_t *
+find_return(struct rt__m *mp, struct rt__context *c)
+{
+	uintptr_t sp = c->reg[RT_REG_SP], *slot;
+	struct rt__stack stack = mp->curg->stack;
+	bool is_call = rt__text_of(c->reg[RT_REG_PC]) == RT_TEXT_NONE;
+	int frames = 0;
+
+	if (between(c->reg[RT_REG_PC], rt__text_rt0, rt__text_own_return_end))
+		return NULL; /* it may be about to put one back */
+	rt__return_put_back(mp);
+	if (is_call)
+		skip_vdso(c, stack);
+	do {
+		enum rt__step step = rt__unwind(c, &is_call, stack);
+
+		if ((step != RT_STEP_EXACT && step != RT_STEP_GUESS) || !is_call ||
+		    ++frames > RETURN_FRAMES)
+			return NULL;
+	} while (rt__text_of(c->reg[RT_REG_PC]) != RT_TEXT_USER);
+	slot = (uintptr_t *)c->reg[RT_REG_SP] - 1;
+	return (uintptr_t)slot >= sp && (uintptr_t)slot < stack.hi && *slot == c->reg[RT_REG_PC]
+		? slot
+		: NULL;
+}
+
+/* Where it is, or as it returns. */
+static void
+stop(struct rt__m *mp, struct rt__ucontext *uc, bool in_place)
+{
+	uintptr_t *slot = NULL;
+	struct rt__context c;
+
+	rt__context_of_signal(&c, uc);
+	if (!in_place && (slot = find_return(mp, &c)) == NULL)
+		return;
+	if (!no_libc_frame(mp, &c, !in_place))
+		return;
+	if (in_place) {
+		rt__async_inject(uc, RT_ASYNC_PREEMPT, c.reg[RT_REG_PC]);
+	} else {
+		mp->return_pc = *slot;
+		mp->return_slot = slot;
+		*slot = (uintptr_t)rt__async_return;
+	}
 }
 
 /* Whether the signal is ours, and not the program's; there is one of ours at a time. */
@@ -257,9 +352,10 @@ sigurg(int sig, void *info, void *context)
 	if (!can_inject(mp, uc) || !rt__load_rlx(&mp->p->preempt))
 		return;
 	if ((text == RT_TEXT_LIBC || text == RT_TEXT_USER) && rt__at_syscall(uc))
-		rt__async_inject(uc, ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
-	else if (text == RT_TEXT_USER && no_libc_frame(mp, uc))
-		rt__async_inject(uc, ASYNC_PREEMPT, pc);
+		rt__async_inject(uc, RT_ASYNC_SYSCALL, pc + RT_SYSCALL_SIZE);
+	else
+		stop(mp, uc,
+		     text == RT_TEXT_USER || between(pc, rt__text_libc, rt__text_libc_pure_end));
 }
 
 /* ---- what was put in ---- */
@@ -305,13 +401,23 @@ rt__preempt_poll(void)
 		rt__preempt_self();
 }
 
+/* It may have called the scheduler meanwhile, and been given another slice. */
+static void
+returned(void)
+{
+	if (rt__load_rlx(&rt__getm()->p->preempt))
+		rt__preempt_poll();
+}
+
 void
 rt__async_body(struct rt__async_frame *f)
 {
-	if (f->what == ASYNC_SYSCALL)
+	if (f->what == RT_ASYNC_SYSCALL)
 		syscall_for(f);
-	else if (f->what == ASYNC_PREEMPT)
+	else if (f->what == RT_ASYNC_PREEMPT)
 		rt__preempt_self();
+	else if (f->what == RT_ASYNC_RETURN)
+		returned();
 	else
 		rt__fault_panic(f);
 }

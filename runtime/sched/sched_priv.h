@@ -415,6 +415,16 @@ void rt__preempt_self(void);
 /* ---- panic.c ---- */
 RT_NORETURN void rt__fault_panic(const struct rt__async_frame *f);
 
+/* Before somebody else may look at the stack: puts a return address back that was replaced. Its
+ * frame may have been left by a jump, and be something else by now. */
+static inline void
+rt__return_put_back(struct rt__m *mp)
+{
+	if (mp->return_slot && *mp->return_slot == (uintptr_t)rt__async_return)
+		*mp->return_slot = mp->return_pc;
+	mp->return_slot = NULL;
+}
+
 /* ---- preempt_stress.c: RTDEBUG=preemptstress=US ---- */
 void rt__preempt_stress_start(void);
 

@@ -74,6 +74,8 @@ rt__entersyscall(uintptr_t pc, uintptr_t sp, uintptr_t bp, bool blocks)
 	mp->old_p = pp;
 	/* Who was asked to stop may be in the way of a timer, which is not work yet. */
 	if (rt__unlikely(rt__work_waits_owner(pp) || rt__load_rlx(&pp->preempt))) {
+		gp->syscall_pc = rt__true_return(pc);
+		rt__return_put_back(mp);
 		if (blocks || gp->sleepy) {
 			hand_over(mp);
 			return;

@@ -57,11 +57,14 @@ site_of(const struct rt__context *c, struct rt__stack stack)
 
 /* Makes next the context, if it makes sense. */
 static enum rt__step
-accept(struct rt__context *c, bool *is_call, struct rt__stack stack, const struct rt__context *next,
+accept(struct rt__context *c, bool *is_call, struct rt__stack stack, struct rt__context *next,
        enum rt__step step)
 {
 	uintptr_t sp = c->reg[RT_REG_SP], next_sp = next->reg[RT_REG_SP];
+
 	bool grows = next_sp > sp || (next_sp == sp && !*is_call);
+
+	next->reg[RT_REG_PC] = rt__true_return(next->reg[RT_REG_PC]);
 
 	if (next->reg[RT_REG_PC] == 0)
 		return RT_STEP_OUTERMOST;

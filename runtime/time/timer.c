@@ -194,7 +194,8 @@ void
 rt_after_func(rt_timer *timer, rt_duration d, void (*fn)(void *arg), void *arg)
 {
 	struct timer *t = of(timer);
-	struct rt__go_later call = {fn, arg, 0, (uintptr_t)__builtin_return_address(0)};
+	struct rt__go_later call = {fn, arg, 0,
+				    rt__true_return((uintptr_t)__builtin_return_address(0))};
 
 	if (!fn)
 		rt__panic("go of nil func value");

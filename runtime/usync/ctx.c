@@ -441,8 +441,9 @@ rt_ctx_after_func(rt_ctx *c, rt_ctx_func *f, void (*fn)(void *arg), void *arg)
 {
 	struct func *p = (struct func *)f;
 
-	*p = (struct func){
-		.call = {.fn = fn, .arg = arg, .pc = (uintptr_t)__builtin_return_address(0)}};
+	*p = (struct func){.call = {.fn = fn,
+				    .arg = arg,
+				    .pc = rt__true_return((uintptr_t)__builtin_return_address(0))}};
 	rt__save_fpctl(&p->call.fpctl);
 	if (!rt__ctx_enrol(c, &p->node))
 		wake(&(struct fired){&p->node});

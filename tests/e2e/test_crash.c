@@ -178,6 +178,26 @@ Test(crash, stack_overflow, .timeout = 300)
 	expect_overflow("crash", "overflow-printf", "go", "RTSTACK=32K", FRAME("recurse_printf"));
 }
 
+/* One frame that is larger than the stack, and written to far below what is mapped for it: with
+ * -fstack-clash-protection, which rt0-cc adds, it meets the guard and no other goroutine's stack.
+ */
+Test(crash, stack_overflow_at_once, .timeout = 120)
+{
+	for (size_t i = 0; i < sizeof guests / sizeof *guests; i++) {
+		if (!guest_exists(guests[i]))
+			continue;
+		struct guest g = guest_run(guests[i], .args = {"overflow-at-once", "go"});
+
+		guest_expect_exit(&g, 2);
+		guest_expect_err_matches(&g,
+					 "^runtime: goroutine stack exceeds 262144-byte limit\n");
+		guest_expect_err_matches(&g,
+					 "^fatal error: stack overflow\n\ngoroutine 2 "
+					 "\\[running\\]:\n" FRAME("one_large_frame"));
+		guest_free(&g);
+	}
+}
+
 /* 1 GB of stack is touched: one build is enough. */
 Test(crash, stack_overflow_of_main, .timeout = 300)
 {

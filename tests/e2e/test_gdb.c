@@ -359,6 +359,24 @@ Test(gdb, through_libc, .timeout = 90)
 	}
 }
 
+/* A return address that was replaced, to stop a goroutine as it comes back, is known all the same.
+ */
+Test(gdb, through_replaced_return, .timeout = 90)
+{
+	static const char *const names[] = {"preempt_return", "preempt_return-O0"};
+
+	skip_without_gdb();
+	for (int i = 0; i < 2; i++) {
+		struct guest g = GDB_RUN(
+			names[i], "set environment GOMAXPROCS=1", "handle SIGURG nostop noprint",
+			"break *(char *)&rt__async_return", "run hogs >/dev/null", "backtrace");
+
+		guest_expect_out_matches(&g, "^#[23] .* be_hog \\(");
+		expect_last_frame(&g, "rt__gostart");
+		guest_free(&g);
+	}
+}
+
 /* Without any symbols, what the note says is enough for the list. */
 Test(gdb, stripped, .timeout = 90)
 {

@@ -184,6 +184,30 @@ Test(preempt, no_call_is_interrupted, .timeout = 120)
 	everywhere_stressed("no-eintr", "RTDEBUG=preemptstress=20");
 }
 
+/* ---- on the way back from libc and the runtime ---- */
+
+Test(preempt, calls_all_the_time, .timeout = 200)
+{
+	everywhere("preempt_return", "hogs", NULL);
+	everywhere("preempt_return", "spin-lock", NULL);
+}
+
+Test(preempt, what_calls_return, .timeout = 200)
+{
+	static const char *const guests[] = {"preempt_return", "preempt_return-O0",
+					     "preempt_return-clang"};
+
+	for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
+		if (guest_exists(guests[i]))
+			guest_ok_on_procs(guests[i], .args = {"results", "100"},
+					  .env = {"RTDEBUG=preemptstress=20"}, .timeout_s = 60);
+}
+
+Test(preempt, x87_stack_is_empty_for_others, .timeout = 120)
+{
+	everywhere("preempt_return", "x87", NULL);
+}
+
 /* ---- libc and signals ---- */
 
 Test(preempt, comparator_of_qsort, .timeout = 120)

@@ -40,8 +40,9 @@ ParameterizedTest(struct variant *v, unwind, every_instruction)
 	if (!there)
 		cr_skip_test("no such compiler here");
 	fclose(there);
-	/* One P, so that the switch to another goroutine is always stepped through. */
-	guest_ok(v->name, .args = {"step"}, .env = {"GOMAXPROCS=1"}, .timeout_s = 100);
+	/* One P, so that the switch to another goroutine is stepped through, and no other one. */
+	guest_ok(v->name, .args = {"step"}, .env = {"GOMAXPROCS=1", "RTDEBUG=asyncpreemptoff=1"},
+		 .timeout_s = 100);
 }
 
 /* ---- reports ---- */

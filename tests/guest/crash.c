@@ -146,6 +146,22 @@ overflow_large(void)
 	STAY();
 }
 
+NOINLINE static int
+one_large_frame(int n)
+{
+	volatile char frame[8 << 20];
+
+	frame[n] = 1;
+	return frame[n + 1];
+}
+
+static void
+overflow_at_once(void)
+{
+	one_large_frame((int)rt_goid());
+	STAY();
+}
+
 static void
 overflow_printf(void)
 {
@@ -414,6 +430,7 @@ static const struct {
 	{"overflow", overflow},
 	{"overflow-large", overflow_large},
 	{"overflow-printf", overflow_printf},
+	{"overflow-at-once", overflow_at_once},
 	{"panic", panic},
 	{"panic-badly", panic_badly},
 	{"create-badly", create_badly},

@@ -203,7 +203,7 @@ __asm__(".text\n.type trap_flag_on, @function\ntrap_flag_on:\n"
 	"	.cfi_endproc\n.size trap_flag_off, . - trap_flag_off\n");
 
 #define LONGJMP_SIZE 112
-#define MCALL_SIZE 0x37
+#define MCALL_SIZE 0x73
 #define GOGO_SIZE 0x60
 
 static const int kept[] = {RT_REG_RBX, RT_REG_RBP, 12, 13, 14, 15};

@@ -17,12 +17,12 @@ is number 0 and hidden, so the goroutine's own start at 1, or higher behind inli
 A second unwinder, which is always on, finds the callers of libc's functions.
 """
 import bisect
+import collections
 import os
 import re
 import struct
 import time
 
-import gdb
 import gdb.unwinder
 
 RT0_VERSION = 1
@@ -502,11 +502,8 @@ def rt0_unwound(pending, frame_sp, frame_pc, registers):
     return info
 
 
-class Rt0FrameId:
-    """That of the host's frame has sp 0, so that no stack looks as if it were below."""
-
-    def __init__(self, sp, pc):
-        self.sp, self.pc = sp, pc
+# That of the host's frame has sp 0, so that no stack looks as if it were below.
+Rt0FrameId = collections.namedtuple("Rt0FrameId", "sp pc")
 
 
 class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
@@ -515,6 +512,7 @@ class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
     Nothing here may ask gdb for frames, so not for the value of an expression either."""
 
     SIGRETURN = b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
+    RETURN = b"\x48\x8d\x64\x24\x80\x65\xff\x34\x25"  # rt__async_return: push %gs:...
     KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 
     def __init__(self):
@@ -524,6 +522,11 @@ class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
     def __call__(self, pending):
         pc = int(pending.read_register("rip"))
         try:
+            if rt0_read(pc, len(self.RETURN)) == self.RETURN:  # the M has the true one
+                base = int(pending.read_register("gs_base")) & (2**64 - 1)
+                registers = {r: int(pending.read_register(r)) for r in ("rsp",) + self.KEPT}
+                registers["rip"] = rt0_word(base + rt0_word(pc + len(self.RETURN), "<I"))
+                return rt0_unwound(pending, registers["rsp"], pc, registers)
             self.look_at_program()
             if (not self.text or not self.text[1][0] <= pc < self.text[1][1] or
                     gdb.current_progspace().find_pc_line(pc).symtab or
@@ -534,8 +537,7 @@ class Rt0LibcUnwinder(gdb.unwinder.Unwinder):
             return None
 
     def unwind(self, pending, pc, sp):
-        i = bisect.bisect(self.starts, pc - (pending.level() > 0)) - 1
-        start = self.starts[i] if i >= 0 else 0
+        start = ([0] + self.starts)[bisect.bisect(self.starts, pc - (pending.level() > 0))]
         stack, slot = self.search(sp, start)
         if slot is None:
             return None
@@ -794,7 +796,5 @@ rt0_unwinder = Rt0Unwinder()
 gdb.unwinder.register_unwinder(None, Rt0LibcUnwinder(), replace=True)
 gdb.unwinder.register_unwinder(None, rt0_unwinder, replace=True)
 gdb.events.cont.connect(lambda _: rt0_unwinder.clear())
-Rt0InfoGoroutines()
-Rt0Goroutine()
-Rt0Gcore()
-Rt0Goid()
+for each in Rt0InfoGoroutines, Rt0Goroutine, Rt0Gcore, Rt0Goid:
+    each()

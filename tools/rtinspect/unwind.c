@@ -303,6 +303,37 @@ step_by_sigcontext(struct ri_unwinder *u, struct ri_registers *registers, bool *
 	return RI_EXACT;
 }
 
+/* rt__async_return stands for a return address, which has lain below sp, and which an M has: in the
+ * word that its code pushes, behind the one that says where. */
+static bool
+is_replaced_return(struct ri_unwinder *u, uint64_t pc, uint32_t *offset)
+{
+	static const uint8_t code[] = {0x48, 0x8d, 0x64, 0x24, 0x80, 0x65, 0xff, 0x34, 0x25};
+	const uint8_t *found = ri_image_bytes(&u->program->image, pc, sizeof code + 4);
+
+	if (found == NULL || memcmp(found, code, sizeof code) != 0) {
+		return false;
+	}
+	memcpy(offset, found + sizeof code, 4);
+	return true;
+}
+
+static enum ri_step
+step_by_m(struct ri_unwinder *u, struct ri_registers *registers, uint32_t offset)
+{
+	for (size_t i = 0; i < u->runtime->nms; i++) {
+		uint64_t at = u->runtime->ms[i].address + offset;
+		uint64_t slot;
+
+		if (ri_program_word(u->program, at - 8, &slot) &&
+		    slot == registers->value[RI_RSP] - 8 &&
+		    ri_program_word(u->program, at, &registers->value[RI_PC])) {
+			return RI_EXACT;
+		}
+	}
+	return RI_LOST;
+}
+
 /* What stands before a return address: a call of `function`, some other call, or none. */
 enum call { NO_CALL, SOME_CALL, THE_CALL };
 
@@ -403,10 +434,14 @@ ri_unwind(struct ri_unwinder *u, struct ri_registers *registers, bool *is_call, 
 	uint64_t pc = registers->value[RI_PC] - u->program->base;
 	uint64_t sp = registers->value[RI_RSP];
 	const struct row *row;
+	uint32_t offset;
 	enum ri_step step;
 
 	if (is_sigreturn(u, pc)) {
 		return step_by_sigcontext(u, registers, is_call);
+	}
+	if (is_replaced_return(u, pc, &offset)) {
+		return step_by_m(u, registers, offset);
 	}
 	row = find_row(u, *is_call ? pc - 1 : pc);
 	if (row->frame == NULL) {

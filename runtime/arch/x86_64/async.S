@@ -93,6 +93,7 @@ rt__async_enter:
 .Lfxsave:
 	fxsave64 (%rsp)
 .Lsaved:
+	emms					/* others expect an empty x87 stack, as calls do */
 	call	rt__async_body
 	movl	rt__xsave+RT_XSAVE_MASK(%rip), %eax
 	movl	rt__xsave+RT_XSAVE_MASK+4(%rip), %edx
@@ -142,3 +143,28 @@ rt__async_enter:
 	ret	$RT_RED_ZONE
 	.cfi_endproc
 	.size	rt__async_enter, . - rt__async_enter
+
+/*
+ * rt__async_return: what a return address is replaced by, to stop the goroutine when it comes back
+ * to the program's code: the same call, as if it had been put in there. The address itself is kept
+ * by the M. Unwind tables cannot say so; gdb and rtinspect know these instructions.
+ */
+	.section .text.rt__async_return,"ax",@progbits
+	.type	rt__async_return_site, @function
+	.balign	16
+rt__async_return_site:
+	.cfi_startproc
+	.cfi_signal_frame
+	.cfi_def_cfa %rsp, 0
+	.cfi_undefined %rip
+	call	rt__async_return		/* never: a return address is behind a call */
+	.globl	rt__async_return
+	.hidden	rt__async_return
+rt__async_return:
+	leaq	-RT_RED_ZONE(%rsp), %rsp	/* changes no flags; nobody's red zone */
+	pushq	%gs:RT_M_RETURN_PC
+	pushq	$RT_ASYNC_RETURN
+	movq	$0, %gs:RT_M_RETURN_SLOT
+	jmp	rt__async_enter
+	.cfi_endproc
+	.size	rt__async_return_site, . - rt__async_return_site

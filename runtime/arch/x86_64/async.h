@@ -67,6 +67,10 @@ uintptr_t rt__async_room(void);
 void rt__async_inject(struct rt__ucontext *uc, uintptr_t what, uintptr_t resume);
 void rt__async_body(struct rt__async_frame *f) __attribute__((visibility("hidden")));
 
+/* A return address that makes the same call, for RT_ASYNC_RETURN, before it goes on where the M
+ * says: sched/preempt.c. */
+extern const char rt__async_return[] __attribute__((visibility("hidden")));
+
 /* Whether this call comes back to who makes it, and once. Another one is not made in its place: the
  * frame that a signal handler returns by is where its stack pointer is, and of a copy of the thread
  * or of the process, there would be two that come out of the runtime. */

@@ -8,7 +8,7 @@
 #include "arch/x86_64/macros.S"
 #include "arch/x86_64/offsets.h"
 
-	func setjmp
+	func setjmp, , own_return.
 	movq	%rbx, 0(%rdi)
 	movq	%rbp, 8(%rdi)
 	movq	%r12, 16(%rdi)

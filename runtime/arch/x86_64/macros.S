@@ -10,9 +10,10 @@
 
 	.section .note.GNU-stack,"",@progbits
 
-/* A function in a section of its own, with CFI. .hidden: for the runtime alone. */
-	.macro func name, visibility=
-	.section .text.\name,"ax",@progbits
+/* A function in a section of its own, with CFI. .hidden: for the runtime alone. own_return.: its
+ * return address is not replaced while it runs (rt0.ld, sched/preempt.c). */
+	.macro func name, visibility=, group=
+	.section .text.\group\name,"ax",@progbits
 	.globl	\name
 	.ifnb \visibility
 	\visibility \name

@@ -15,6 +15,8 @@
 #define RT_M_CACHE 40
 #define RT_M_UNLOCKING 48
 #define RT_M_UNLOCKS_PLAINLY 56
+#define RT_M_RETURN_SLOT 64
+#define RT_M_RETURN_PC 72
 
 /* What rt__mcall leaves below the frame of a parked goroutine: DWARF numbers of registers and their
  * offsets from g->sp; the frame starts RT_SAVED_SIZE above it. For sched/layout.c. */
@@ -56,6 +58,11 @@
 
 /* Bytes below the stack pointer that code may use without moving it (System V ABI). */
 #define RT_RED_ZONE 128
+
+/* What a call that was put in is for: sched/preempt.c. */
+#define RT_ASYNC_PREEMPT 0
+#define RT_ASYNC_SYSCALL 1
+#define RT_ASYNC_RETURN 2
 
 /* struct rt__xsave, and its kinds. */
 #define RT_XSAVE_SIZE 0

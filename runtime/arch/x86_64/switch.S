@@ -38,7 +38,11 @@
 	.endm
 
 /* void rt__mcall(void (*fn)(struct rt__g *)): on a goroutine; fn runs on g0 and does not return. */
-	func rt__mcall, .hidden
+	func rt__mcall, .hidden, own_return.
+	.cfi_remember_state
+	cmpq	$0, %gs:RT_M_RETURN_SLOT
+	jne	.Lput_back
+.Lswitch:
 	movq	%gs:RT_M_CURG, %rax
 	movq	%rdi, %rsi			/* fn */
 	popq	%rdx
@@ -55,11 +59,22 @@
 	xorl	%ebp, %ebp
 	call	*%rsi
 	ud2
+	.cfi_restore_state
+.Lput_back:					/* it may come back on another M */
+	leaq	rt__async_return(%rip), %rdx
+	movq	%gs:RT_M_RETURN_SLOT, %rax
+	cmpq	%rdx, (%rax)			/* unless the frame was left by a jump */
+	jne	1f
+	movq	%gs:RT_M_RETURN_PC, %rdx
+	movq	%rdx, (%rax)
+1:	movq	$0, %gs:RT_M_RETURN_SLOT
+	jmp	.Lswitch
 	endfunc rt__mcall
 
 /* void rt__mleave(void (*fn)(struct rt__g *)): the same when the goroutine ends: nothing saved. */
-	func rt__mleave, .hidden
+	func rt__mleave, .hidden, own_return.
 	.cfi_undefined %rip
+	movq	$0, %gs:RT_M_RETURN_SLOT
 	movq	%rdi, %rsi
 	movq	%gs:RT_M_CURG, %rdi
 	movq	%gs:RT_M_G0_SP, %rsp
