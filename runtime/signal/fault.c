@@ -33,7 +33,7 @@ rt__is_overflow(struct rt__stack stack, const struct rt__event *e)
 {
 	if (e->sig != SIGSEGV && e->sig != SIGBUS)
 		return false;
-	return just_below(e->addr, stack.lo, rt__os.page_size) ||
+	return just_below(e->addr, stack.lo, rt__stack_guard_size()) ||
 		(just_below(e->sp, stack.lo, OVERSHOOT) &&
 		 just_below(e->addr, stack.lo, stack.lo - e->sp + NEAR_SP));
 }

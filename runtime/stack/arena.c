@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where stacks lie: slots of one size in arenas, side by side, so that eight ordinary ones share a
- * page of page tables, with one guard page at the low end of each. A guard is a marker in the page
- * table (MADV_GUARD_INSTALL, Linux 6.13), which splits no mapping; before, it is mprotect, of which
+ * Where stacks lie: slots of one size in arenas, side by side, so that a page of page tables serves
+ * seven ordinary ones or eight, with a guard at the low end of each. It is markers in the page
+ * table (MADV_GUARD_INSTALL, Linux 6.13), which split no mapping; before, it is mprotect, of which
  * a process has about 32,000 (vm.max_map_count).
  *
- * A slot is a power of two and one page more, for the guard. Were it a power of two, the page that
- * each goroutine starts on would have the same low bits in all of them, and would compete for the
- * same few entries of the TLB: with 1000 goroutines, each switch would walk the page tables.
+ * A guard is larger than any frame of libc, which does not touch the pages of a frame in turn:
+ * musl's printf of a double has one of 7.5 KB, strtod and realpath have 8.3, and may leave most of
+ * them untouched. The program's own frames may be larger, but rt0-cc builds those so that they
+ * touch each page (-fstack-clash-protection).
+ *
+ * A slot is a power of two and the guard, an odd number of pages. Were it a power of two, the page
+ * that each goroutine starts on would have the same low bits in all of them, and would compete for
+ * the same few entries of the TLB: with 1000 goroutines, each switch would walk the page tables.
  *
  * A slot is, in this order, not carved; carved, while its guard is installed; then either bare,
  * which is guarded and without memory, or in use. Slots are carved and guarded several at a time,
@@ -66,7 +71,7 @@ rt__arena_init(void)
 static size_t
 slot_size(int class)
 {
-	return rt__stack_size(class) + rt__os.page_size;
+	return rt__stack_size(class) + rt__stack_guard_size();
 }
 
 /* ---- with stacks.lock held ---- */
@@ -212,7 +217,8 @@ forget_all(struct rt__arena *a)
 static struct rt__range
 guard_of(const struct rt__arena *a, uint32_t i)
 {
-	return (struct rt__range){(void *)(a->lo + i * slot_size(a->class)), rt__os.page_size};
+	return (struct rt__range){(void *)(a->lo + i * slot_size(a->class)),
+				  rt__stack_guard_size()};
 }
 
 static struct rt__slot
@@ -221,7 +227,7 @@ slot_at(struct rt__arena *a, uint32_t i)
 	uintptr_t lo = (uintptr_t)guard_of(a, i).p;
 
 	return (struct rt__slot){
-		.stack = {lo + rt__os.page_size, lo + slot_size(a->class)},
+		.stack = {lo + rt__stack_guard_size(), lo + slot_size(a->class)},
 		.arena = a,
 		.number = a->first + i,
 		.class = a->class,

@@ -9,6 +9,8 @@
  */
 #include "stack/stack_priv.h"
 
+#define GUARD_PAGES 3 /* arena.c says why */
+
 static struct {
 	int ordinary; /* the class, of those from 1 on, that has the ordinary size */
 	int least;    /* the smallest class that has room for the TLS block */
@@ -63,6 +65,12 @@ rt__stack_size(int class)
 	return pow2_size(class ? class : sizes.ordinary);
 }
 
+size_t
+rt__stack_guard_size(void)
+{
+	return GUARD_PAGES * rt__os.page_size;
+}
+
 uintptr_t
 rt__stack_reserve(void *(*how)(size_t), size_t *size, size_t min)
 {
@@ -91,8 +99,9 @@ rt__stack_alloc_main(void)
 	size &= ~(rt__os.page_size - 1);
 	/* Such a mapping grows as the first stack does, up to RLIMIT_STACK, which it exceeds from
 	 * the start, mostly. Where that is larger, or none, only a guard stops it. */
-	if (rt__os_stack_limit() > size && rt__os_guard((void *)lo, rt__os.page_size) == 0)
-		lo += rt__os.page_size, size -= rt__os.page_size;
+	size_t guard = rt__stack_guard_size();
+	if (rt__os_stack_limit() > size && rt__os_guard((void *)lo, guard) == 0)
+		lo += guard, size -= guard;
 	return (struct rt__stack){lo, lo + size};
 }
 
@@ -105,5 +114,5 @@ rt__stack_fatal(int class, enum rt__stack_error why)
 			    "Linux 6.13 or later, where a guard takes none\n");
 		rt__throw("out of memory");
 	}
-	rt__out_of_memory("a goroutine's stack", rt__stack_size(class) + rt__os.page_size);
+	rt__out_of_memory("a goroutine's stack", rt__stack_size(class) + rt__stack_guard_size());
 }

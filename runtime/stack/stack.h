@@ -6,7 +6,7 @@
 #include "os/os.h"
 #include "proc/proc.h"
 
-#define RT_STACK_DEFAULT (256ul << 10) /* bytes of address space, and a guard page below */
+#define RT_STACK_DEFAULT (256ul << 10) /* bytes of address space, and a guard below */
 #define RT_STACK_MIN (16ul << 10)      /* smallest RTSTACK */
 #define RT_STACK_MAX (1ul << 30)       /* largest RTSTACK */
 #define RT_STACK_MAIN 1000000000ul     /* main's, Go's maxstacksize on 64-bit: decimal on purpose */
@@ -24,6 +24,8 @@ struct rt__stack rt__stack_alloc_main(void);
 int rt__stack_class(size_t size);
 /* Usable bytes of its stacks. */
 size_t rt__stack_size(int class);
+/* Bytes below each of them that cannot be touched: whole pages, more than a frame of libc. */
+size_t rt__stack_guard_size(void);
 
 /* A place for a stack and, at its top, for a G. It is never unmapped. */
 struct rt__slot {
