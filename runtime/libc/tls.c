@@ -8,7 +8,12 @@
  * Its tid is no kernel tid: it only has to differ from every other owner's in FILE locks and
  * mutexes. Kernel tids end at 2^22 (PID_MAX_LIMIT) and musl keeps two flag bits at the top, which
  * leaves a billion numbers between. The calls that hand a tid to the kernel are replaced in
- * signal.c.
+ * signal.c and tid.c.
+ *
+ * Main's is that of the process's first thread, as in any program. Mutexes in shared memory need
+ * it: their owners must differ from those in other processes, and the kernel looks for those of a
+ * process that dies in the robust ones. The struct pthread of the thread itself, which has the same
+ * tid, owns nothing but libc's list of threads, and no goroutine's ever owns that (fork.c).
  *
  * These structs are not in musl's list of threads, which setuid and friends walk to signal real
  * threads: there is nobody to be signalled behind them. So libc calls that use the list run on
@@ -18,8 +23,9 @@
 
 #include "libc/musl.h"
 
-#define TID_FIRST 0x400000u
+#define TID_FIRST RT_GOROUTINE_TID
 #define TID_LAST 0x3ffffffeu
+#define MAIN 1 /* its number */
 
 size_t
 rt__tls_size(void)
@@ -50,7 +56,7 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 		rt__throw("too many goroutines for musl's lock owner field");
 	td->self = td;
 	td->prev = td->next = td;
-	td->tid = (int)(TID_FIRST + number);
+	td->tid = number == MAIN ? self->tid : (int)(TID_FIRST + number);
 	td->canary = self->canary;
 	td->sysinfo = 0; /* ours: the chain of what is deferred */
 	td->detach_state = MUSL_DETACHED;
