@@ -146,8 +146,25 @@ static int constructed;
 static void __attribute__((constructor)) construct(void) { constructed = 1; }
 int main(void) { printf("%d %d\n", (int)(__stop_table - __start_table), constructed); }
 EOF
+# Whose address is pushed, so that the linker cannot do without a slot of the GOT for it.
+cat >pushed.c <<'EOF'
+#include <stdio.h>
+void callee(void) { puts("called"); }
+void call(long, long, long, long, long, long, void (*)(void));
+__asm__(".text; .globl call; call: jmp *8(%rsp)");
+int main(void)
+{
+	__asm__ volatile("push %%rbx; push callee@GOTPCREL(%%rip); call call; pop %%rbx; pop %%rbx"
+			 ::: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+}
+EOF
 for linker in bfd lld; do
 	command -v ld.$linker >/dev/null || continue
+	for flag in "" -rdynamic -Wl,--export-dynamic; do
+		# shellcheck disable=SC2086  # a flag or none
+		check "$flag, $linker" "$rt0_cc" -O2 -fuse-ld=$linker $flag -o pushed pushed.c
+		runs "it has its GOT, $flag, $linker" ./pushed called
+	done
 	check "a table in a section, $linker" "$rt0_cc" -fuse-ld=$linker -o sections sections.c
 	runs "it is there, $linker" ./sections "2 1"
 	check "nothing left out, $linker" "$rt0_cc" -fuse-ld=$linker -ffunction-sections \
@@ -167,9 +184,7 @@ for flag in -shared -Wl,-shared -nostdlib -nostartfiles -m32 -pg -fsanitize=addr
 	-fsanitize=undefined; do
 	refuses "$flag" "rt0-cc: cannot link with $flag" "$rt0_cc" $flag -o x.so hello.c
 done
-for flag in -pie -rdynamic; do
-	refuses "$flag" "use -static-pie" "$rt0_cc" $flag -o x hello.c
-done
+refuses -pie "use -static-pie" "$rt0_cc" -pie -o x hello.c
 refuses "gold" "use bfd or lld" "$rt0_cc" -fuse-ld=gold -o x hello.c
 refuses "mold" "use bfd or lld" "$rt0_cc" -fuse-ld=mold -o x hello.c
 refuses "no arguments" "usage:" "$rt0_cc"
