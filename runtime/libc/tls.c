@@ -45,6 +45,9 @@ place(uintptr_t block)
 	return (64 + 56 - (block + before) % 64) % 64;
 }
 
+/* The first thread's data by key; there if the program uses keys. */
+extern MUSL_WEAK void *__pthread_tsd_main[];
+
 void *
 rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 {
@@ -56,7 +59,13 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 		rt__throw("too many goroutines for musl's lock owner field");
 	td->self = td;
 	td->prev = td->next = td;
-	td->tid = number == MAIN ? self->tid : (int)(TID_FIRST + number);
+	td->tid = (int)(TID_FIRST + number);
+	if (number == MAIN) {
+		td->tid = self->tid;
+		/* libc gives it to who makes the first key, and expects it there when it deletes
+		 * one. */
+		self->tsd = __pthread_tsd_main;
+	}
 	td->canary = self->canary;
 	td->sysinfo = 0; /* ours: the chain of what is deferred */
 	td->detach_state = MUSL_DETACHED;

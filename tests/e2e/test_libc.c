@@ -117,6 +117,11 @@ Test(libc, pthread_kill, .timeout = 60)
 	ids_everywhere("kill-goroutine", NULL);
 }
 
+Test(libc, key_of_main_alone)
+{
+	ids_everywhere("key", NULL);
+}
+
 Test(libc, affinity_and_scheduling)
 {
 	ids_everywhere("self", NULL);

@@ -322,9 +322,25 @@ main_ends(int argc, char **argv)
 	return 1;
 }
 
+/* ---- key: a program that is nothing but main ---- */
+
+static int
+delete_key(int argc, char **argv)
+{
+	pthread_key_t key;
+
+	(void)argc, (void)argv;
+	CHECK(pthread_key_create(&key, NULL) == 0);
+	CHECK(pthread_setspecific(key, "value") == 0);
+	CHECK(pthread_key_delete(key) == 0);
+	CHECK(pthread_key_create(&key, NULL) == 0);
+	CHECK(pthread_getspecific(key) == NULL);
+	return ok();
+}
+
 static const struct guest_case cases[] = {
-	{"kill-main", kill_main},           {"kill-goroutine", kill_goroutine}, {"self", self},
-	{"shared-mutexes", shared_mutexes}, {"main-ends", main_ends},
+	{"key", delete_key}, {"kill-main", kill_main},           {"kill-goroutine", kill_goroutine},
+	{"self", self},      {"shared-mutexes", shared_mutexes}, {"main-ends", main_ends},
 };
 
 int
