@@ -58,13 +58,22 @@ call(void (*atfork)(int), int when)
 		atfork(when);
 }
 
-/* What musl does to the struct pthread of the only thread. */
+/* What musl does to the struct pthread of the only thread: with that of the thread itself, and with
+ * the goroutine's, if it is another one. */
+static void
+be_child(struct musl_pthread *td)
+{
+	if (td->tid < RT_GOROUTINE_TID)
+		td->tid = rt__os_gettid();
+	td->robust_list.off = 0;
+	td->robust_list.pending = NULL;
+}
+
 static void
 be_only_thread(struct musl_pthread *td)
 {
-	td->tid = rt__os_gettid();
-	td->robust_list.off = 0;
-	td->robust_list.pending = NULL;
+	be_child(td);
+	be_child(musl_self());
 	td->next = td->prev = td;
 	__thread_list_lock = 0;
 	__libc.threads_minus_1 = 0;
@@ -81,6 +90,12 @@ in_child(void)
 	rt__fork_child();
 }
 
+static void
+call_it(void *fn)
+{
+	((void (*)(void))fn)();
+}
+
 /* The part that is critical: signals blocked, no thread made meanwhile if threaded. */
 static long
 fork_now(bool threaded)
@@ -90,8 +105,10 @@ fork_now(bool threaded)
 	__block_all_sigs(set);
 	if (threaded) {
 		__inhibit_ptc();
+		/* The owner is known by its tid. It is never a goroutine's struct pthread, since
+		 * main's has the same tid as that of the first thread. */
 		if (__tl_lock)
-			__tl_lock();
+			rt__on_thread(call_it, __tl_lock);
 	}
 	rt__fork_prepare();
 	long pid = rt__syscall3(SYS_fork, 0, 0, 0);
@@ -101,7 +118,7 @@ fork_now(bool threaded)
 		rt__fork_parent();
 	if (threaded) {
 		if (__tl_unlock)
-			__tl_unlock();
+			rt__on_thread(call_it, __tl_unlock);
 		__release_ptc();
 	}
 	__restore_sigs(set);

@@ -19,6 +19,8 @@ size_t rt__tls_size(void);
 void *rt__tls_make(void *mem, uint32_t number, struct rt__stack stack);
 void rt__tls_unwind(void *tp, const void *until);
 struct rt__stack rt__thread_stack(void *tp);
+/* The tids in these, but for main's, are from here on: the kernel's are below. */
+#define RT_GOROUTINE_TID 0x400000
 void rt__tls_finish(void *tp);
 
 /* sleep.c: parks the calling goroutine in place of a system call that sleeps, with its first four

@@ -65,8 +65,6 @@ __restore_sigs(void *set)
 #define SPINS 10
 #define WAIT_SPINS 100
 
-#define FUTEX_WAIT_PRIVATE 128 /* musl has no kernel headers */
-
 static void
 futex_wait(volatile int *addr, int val, bool private)
 {

@@ -62,6 +62,8 @@ _Static_assert(offsetof(struct musl_pthread, sysinfo) == RT_TP_UNWIND, "arch off
 _Static_assert(offsetof(struct musl_pthread, cancelbuf) == RT_TP_CLEANUPS, "arch offsets");
 _Static_assert(offsetof(struct musl_pthread, tsd) == 128, "struct pthread of musl 1.2, x86-64");
 
+#define FUTEX_WAIT_PRIVATE 128 /* musl has no kernel headers */
+
 enum { MUSL_JOINABLE = 2, MUSL_DETACHED = 3 };
 
 struct musl_tls_module {

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <threads.h>
+#include <sys/syscall.h>
 
 #include <rt/rt.h>
 
@@ -113,10 +114,32 @@ thrd_create(thrd_t *thread, thrd_start_t fn, void *arg)
 	return e == 0 ? thrd_success : e == EAGAIN ? thrd_nomem : thrd_error;
 }
 
-/* On a goroutine, the end of the goroutine; handlers and destructors run on the way (tls.c). */
+/* There if the program uses thread-specific data. */
+MUSL_WEAK void __pthread_tsd_run_dtors(void);
+
+/*
+ * POSIX has the process go on without main, and end, with status 0, with its last thread: here, its
+ * last goroutine or thread. Main's stack and thread-locals stay, as others may use them. (For
+ * rt_goexit, which is Go's, that end is a deadlock.)
+ */
+static RT_NORETURN void
+end_main(void)
+{
+	rt__unwind_all();
+	if (__pthread_tsd_run_dtors)
+		__pthread_tsd_run_dtors();
+	uint32_t *last = rt__main_leaves();
+	while (!rt__load_acq(last))
+		__syscall_cp(SYS_futex, (long)last, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+	exit(0);
+}
+
+/* On another goroutine, its end; handlers and destructors run on the way (tls.c). */
 void
 pthread_exit(void *result)
 {
+	if (rt_goid() == 1)
+		end_main();
 	if (rt__getg())
 		rt_goexit();
 	rt__unwind_all();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls of musl that hand the calling thread's tid from struct pthread to the kernel. A
+ * The calls of musl that hand the calling thread's own tid from struct pthread to the kernel. A
  * goroutine's tid is no kernel tid (tls.c), so these ask the kernel. Without them, raise and abort
- * would fail with ESRCH, and gettid would return a number that the kernel does not know.
+ * would fail with ESRCH, and gettid would return a number that the kernel does not know. Those for
+ * other threads: tid.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,21 +40,6 @@ raise(int sig)
 		return -1;
 	}
 	return 0;
-}
-
-int
-pthread_kill(pthread_t thread, int sig)
-{
-	/* A goroutine can only mean itself: no other one's thread is known, or stays so. */
-	if (thread == pthread_self() && rt__getg())
-		return -signal_this_thread(sig);
-	struct musl_pthread *td = (struct musl_pthread *)thread;
-	uint64_t old = rt__os_block_signals();
-	__lock(td->killlock); /* the thread does not end meanwhile */
-	long r = td->tid ? rt__syscall3(SYS_tkill, td->tid, sig, 0) : 0;
-	__unlock(td->killlock);
-	rt__os_set_sigmask(old);
-	return (int)-r;
 }
 
 pid_t

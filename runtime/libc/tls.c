@@ -8,7 +8,12 @@
  * Its tid is no kernel tid: it only has to differ from every other owner's in FILE locks and
  * mutexes. Kernel tids end at 2^22 (PID_MAX_LIMIT) and musl keeps two flag bits at the top, which
  * leaves a billion numbers between. The calls that hand a tid to the kernel are replaced in
- * signal.c.
+ * signal.c and tid.c.
+ *
+ * Main's is that of the process's first thread, as in any program. Mutexes in shared memory need
+ * it: their owners must differ from those in other processes, and the kernel looks for those of a
+ * process that dies in the robust ones. The struct pthread of the thread itself, which has the same
+ * tid, owns nothing but libc's list of threads, and no goroutine's ever owns that (fork.c).
  *
  * These structs are not in musl's list of threads, which setuid and friends walk to signal real
  * threads: there is nobody to be signalled behind them. So libc calls that use the list run on
@@ -18,8 +23,9 @@
 
 #include "libc/musl.h"
 
-#define TID_FIRST 0x400000u
+#define TID_FIRST RT_GOROUTINE_TID
 #define TID_LAST 0x3ffffffeu
+#define MAIN 1 /* its number */
 
 size_t
 rt__tls_size(void)
@@ -39,6 +45,9 @@ place(uintptr_t block)
 	return (64 + 56 - (block + before) % 64) % 64;
 }
 
+/* The first thread's data by key; there if the program uses keys. */
+extern MUSL_WEAK void *__pthread_tsd_main[];
+
 void *
 rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 {
@@ -51,6 +60,12 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 	td->self = td;
 	td->prev = td->next = td;
 	td->tid = (int)(TID_FIRST + number);
+	if (number == MAIN) {
+		td->tid = self->tid;
+		/* libc gives it to who makes the first key, and expects it there when it deletes
+		 * one. */
+		self->tsd = __pthread_tsd_main;
+	}
 	td->canary = self->canary;
 	td->sysinfo = 0; /* ours: the chain of what is deferred */
 	td->detach_state = MUSL_DETACHED;

@@ -66,7 +66,7 @@ rt__foreign_lose_others(bool self)
 }
 
 bool
-rt__foreign_may_wake(void)
+rt__foreign_may_wake(int *n)
 {
 	int idle = 0;
 
@@ -74,6 +74,7 @@ rt__foreign_may_wake(void)
 	for (const struct sleeper *s = foreign.first; s; s = s->next)
 		idle += !rt__note_has_fired(&s->w->note);
 	bool may = idle != foreign.n;
+	*n = foreign.n;
 	rt__unlock(&foreign.lock);
 	return may;
 }

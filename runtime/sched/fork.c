@@ -88,6 +88,7 @@ reset_sched(void)
 	rt__sched.sysmonwait = rt__sched.sysmon_slow = rt__sched.sysmon_kick = 0;
 	rt__sched.urgent = rt__sched.clock = 0;
 	rt__sched.sysmon_when = 0;
+	rt__sched.main_left = 0;
 	rt__sched.stop_reason = NULL;
 	rt__sched.stage = RT_STAGE_SINGLE;
 }

@@ -306,6 +306,10 @@ void rt__newproc_call(const struct rt__go_regs *regs,
 		      void (*main)(const struct rt__deferred *call, void *arg), void *arg,
 		      void *wg);
 
+/* The main goroutine does nothing any more but wait for the futex that this returns to be 1: when
+ * nothing else is left that could run. */
+uint32_t *rt__main_leaves(void);
+
 /* Runs all that the caller has deferred, and cleanup handlers: it ends. */
 void rt__unwind_all(void);
 

@@ -44,6 +44,8 @@ struct rt__sched {
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
 	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */
+	int32_t main_left;       /* (S) 1: main waits for all others, see rt__main_leaves, */
+	uint32_t main_last;      /* (a) and they have ended */
 	int32_t mcount;          /* (S) Ms that exist */
 	int32_t mnext_id;        /* (S) */
 	int32_t maxmcount;       /* (S) */
@@ -328,8 +330,9 @@ void rt__check_deadlock(void);
 /* ---- foreign.c ---- */
 void rt__foreign_init(void);
 void rt__foreign_lose_others(bool self);
-/* Whether a foreign thread may wake somebody; false: they all wait, or there is none. */
-bool rt__foreign_may_wake(void);
+/* Whether a foreign thread may wake somebody; false: they all wait, or there is none. *n: how many
+ * there are. */
+bool rt__foreign_may_wake(int *n);
 void rt__print_foreign(void);
 /* waits.c: the same as rt__print_wait, of such a thread. */
 void rt__print_wait_on(const struct rt__park_args *args);

@@ -96,6 +96,18 @@ fi
 check "-MMD" "$rt0_cc" -MMD -c hello.c -o dep.o
 check "-M" "$rt0_cc" -M hello.c
 check "-fsyntax-only" "$rt0_cc" -fsyntax-only hello.c
+for cc in gcc clang; do
+	command -v $cc >/dev/null || continue
+	check "$cc -c with options of linking" env RT0_CC=$cc "$rt0_cc" -c -fPIC -shared \
+		-fsanitize=undefined -o hello.o hello.c
+	check "$cc -c" env RT0_CC=$cc "$rt0_cc" -c hello.c
+	check "$cc -r" env RT0_CC=$cc "$rt0_cc" -nostdlib -r -o partial.o hello.o
+	check "$cc: link what -r has made" env RT0_CC=$cc "$rt0_cc" -o from-partial partial.o
+	runs "from -r" ./from-partial "$hello"
+done
+check "--coverage" "$rt0_cc" --coverage -o covered hello.c
+runs "covered" ./covered "$hello"
+check "it has counted" test -s covered-hello.gcda
 cat >seven.S <<EOF
 	.section .note.GNU-stack,"",@progbits
 	.text
@@ -134,8 +146,25 @@ static int constructed;
 static void __attribute__((constructor)) construct(void) { constructed = 1; }
 int main(void) { printf("%d %d\n", (int)(__stop_table - __start_table), constructed); }
 EOF
+# Whose address is pushed, so that the linker cannot do without a slot of the GOT for it.
+cat >pushed.c <<'EOF'
+#include <stdio.h>
+void callee(void) { puts("called"); }
+void call(long, long, long, long, long, long, void (*)(void));
+__asm__(".text; .globl call; call: jmp *8(%rsp)");
+int main(void)
+{
+	__asm__ volatile("push %%rbx; push callee@GOTPCREL(%%rip); call call; pop %%rbx; pop %%rbx"
+			 ::: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+}
+EOF
 for linker in bfd lld; do
 	command -v ld.$linker >/dev/null || continue
+	for flag in "" -rdynamic -Wl,--export-dynamic; do
+		# shellcheck disable=SC2086  # a flag or none
+		check "$flag, $linker" "$rt0_cc" -O2 -fuse-ld=$linker $flag -o pushed pushed.c
+		runs "it has its GOT, $flag, $linker" ./pushed called
+	done
 	check "a table in a section, $linker" "$rt0_cc" -fuse-ld=$linker -o sections sections.c
 	runs "it is there, $linker" ./sections "2 1"
 	check "nothing left out, $linker" "$rt0_cc" -fuse-ld=$linker -ffunction-sections \
@@ -149,19 +178,28 @@ check "no build id" "$rt0_cc" -Wl,--build-id=none -o a.out hello.c
 runs "without build id" ./a.out "$hello"
 
 # ---- what it refuses ----
-refuses "lld without build id" "lld cannot link with --build-id=none" "$rt0_cc" -fuse-ld=lld \
+refuses "lld without build id" "cannot link with -Wl,--build-id=none" "$rt0_cc" -fuse-ld=lld \
 	-Wl,--build-id=none hello.c
-for flag in -shared -Wl,-shared -r; do
+for flag in -shared -Wl,-shared -nostdlib -nostartfiles -m32 -pg -fsanitize=address \
+	-fsanitize=undefined; do
 	refuses "$flag" "rt0-cc: cannot link with $flag" "$rt0_cc" $flag -o x.so hello.c
 done
-for flag in -pie -rdynamic; do
-	refuses "$flag" "use -static-pie" "$rt0_cc" $flag -o x hello.c
-done
+refuses -pie "use -static-pie" "$rt0_cc" -pie -o x hello.c
 refuses "gold" "use bfd or lld" "$rt0_cc" -fuse-ld=gold -o x hello.c
 refuses "mold" "use bfd or lld" "$rt0_cc" -fuse-ld=mold -o x hello.c
 refuses "no arguments" "usage:" "$rt0_cc"
 refuses "no such compiler" "no such compiler: nocc" env RT0_CC=nocc "$rt0_cc" hello.c
 refuses "no such file" "nofile.c" "$rt0_cc" -o x nofile.c
+
+# The host's libraries are for another libc. Each compiler and linker has its own list of folders.
+for cc in gcc clang; do
+	command -v $cc >/dev/null || continue
+	for linker in bfd lld; do
+		command -v ld.$linker >/dev/null || continue
+		refuses "$cc, $linker: the host's libelf" "-lelf" env RT0_CC=$cc "$rt0_cc" \
+			-fuse-ld=$linker -o x hello.c -lelf
+	done
+done
 
 # ---- errors that the init table makes of mistakes ----
 printf '#include <rt/init.h>\nRT_PACKAGE(app, gone);\nint main(void) {}\n' >missing.c

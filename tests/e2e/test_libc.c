@@ -103,6 +103,61 @@ Test(libc, deadlock_with_threads, .timeout = 60)
 	guest_ok("threads", .args = {"no-deadlock"}, .env = {"GOMAXPROCS=4"});
 }
 
+static void
+ids_everywhere(const char *name, const char *arg)
+{
+	guest_ok_on_procs("ids", .args = {name, arg});
+	guest_ok("ids", .args = {name, arg}, .env = {"GOMAXPROCS=4", "RTDEBUG=no_fsgsbase=1"});
+}
+
+Test(libc, pthread_kill, .timeout = 60)
+{
+	ids_everywhere("kill-main", "thread");
+	ids_everywhere("kill-main", "goroutine");
+	ids_everywhere("kill-goroutine", NULL);
+}
+
+Test(libc, key_of_main_alone)
+{
+	ids_everywhere("key", NULL);
+}
+
+Test(libc, affinity_and_scheduling)
+{
+	ids_everywhere("self", NULL);
+}
+
+Test(libc, mutexes_in_shared_memory)
+{
+	ids_everywhere("shared-mutexes", NULL);
+}
+
+/* As POSIX has it: the process ends with its last thread, and well. */
+Test(libc, main_ends_first)
+{
+	static const struct {
+		const char *with, *out;
+	} cases[] = {
+		{"nobody", "cleanup\natexit\n"},
+		{"thread", "cleanup\nthread\natexit\n"},
+		{"goroutine", "cleanup\ngoroutine\natexit\n"},
+	};
+	struct guest g;
+
+	for (size_t i = 0; i < GUEST_PROCS * 3; i++) {
+		g = guest_run("ids", .args = {"main-ends", cases[i % 3].with},
+			      .env = {guest_procs[i / 3]});
+		guest_expect_exit(&g, 0);
+		guest_expect_out(&g, cases[i % 3].out);
+		guest_expect_err_is(&g, "");
+		guest_free(&g);
+	}
+	g = guest_run("ids", .args = {"main-ends", "deadlock"});
+	guest_expect_exit(&g, 2);
+	guest_expect_err(&g, "fatal error: all goroutines are asleep - deadlock!");
+	guest_free(&g);
+}
+
 Test(libc, foreign_threads)
 {
 	everywhere("foreign-threads", NULL);
