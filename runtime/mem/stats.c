@@ -146,6 +146,18 @@ check_unit(uint32_t unit)
 	return n;
 }
 
+/* Where it looks for blocks first is a span of its own. */
+static void
+check_cache(const struct rt__cache *c)
+{
+	for (unsigned class = 1; class < RT_CLASS_SMALL_END; class ++) {
+		uint32_t link = c->last_span[class];
+		const struct rt__span *sp = link ? rt__span_at(link - 1) : NULL;
+
+		CHECK(!sp || (sp->magic != 0 && sp->class == class && sp->owner == c), c);
+	}
+}
+
 void
 rt__mem_check(void)
 {
@@ -162,6 +174,8 @@ rt__mem_check(void)
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
+	for (const struct rt__cache *c = rt__load_acq(&rt__caches); c; c = c->next)
+		check_cache(c); /* acq: pairs with who has published the newest */
 	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
