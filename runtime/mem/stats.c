@@ -51,6 +51,7 @@ static void
 read_totals(rt_mem_stats *ret)
 {
 	struct rt__heap *h = &rt__heap;
+	bool entered = rt__heap_enter();
 
 	*ret = (rt_mem_stats){0};
 	rt__lock(&h->lock);
@@ -61,6 +62,8 @@ read_totals(rt_mem_stats *ret)
 	ret->released = h->released;
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
+	if (entered)
+		rt__heap_leave();
 }
 
 void
@@ -163,6 +166,7 @@ rt__mem_check(void)
 {
 	struct rt__heap *h = &rt__heap;
 	size_t free = 0, zero = 0;
+	bool entered = rt__heap_enter();
 
 	rt__lock(&h->lock);
 	for (uint32_t unit = 0; unit < h->nchunks * RT_CHUNK_UNITS;)
@@ -179,4 +183,6 @@ rt__mem_check(void)
 	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
+	if (entered)
+		rt__heap_leave();
 }
