@@ -145,7 +145,7 @@ rt__signal_chain(int sig, void *info, void *context)
 /* ---- handlers of the program ---- */
 
 /* What the program has set, by signal, if that is a handler; the kernel has call_handler then. */
-static struct sigaction handlers[_NSIG];
+static RT_COLD_BSS struct sigaction handlers[_NSIG];
 
 static void
 run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)

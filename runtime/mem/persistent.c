@@ -9,9 +9,9 @@
 
 #define FIRST_BLOCK (96u << 10)
 #define NEXT_BLOCK (256u << 10)
-#define LARGE 8192u
+#define LARGE 4096u
 
-static _Alignas(RT_CACHE_LINE) RT_COLD_BSS char first_block[FIRST_BLOCK];
+static _Alignas(4096) RT_COLD_BSS char first_block[FIRST_BLOCK];
 
 static struct {
 	struct rt__lock lock;

@@ -125,17 +125,23 @@ rt__pidle_get_for_work(void)
 
 /* ---- procresize ---- */
 
-/* A P that is new, or was dead. What later floors keep in a P (caches of sudogs and deferred
- * calls) is set up here. */
-static void
-p_init(struct rt__p *pp, int32_t id)
+/* Writes only: a page that is read first, at boot, is faulted in twice. */
+static struct rt__p *
+new_p(int32_t id)
 {
+	struct rt__p *pp = rt__persistent_alloc(sizeof *pp, RT_CACHE_LINE);
+
 	pp->id = id;
+	pp->cache = pp->fast_cache = &rt__cache_none;
+	rt__timers_init(&pp->timers);
+	return pp;
+}
+
+/* A P that is new, or was dead. */
+static void
+p_init(struct rt__p *pp)
+{
 	pp->preempt = false;
-	if (!pp->cache)
-		pp->cache = pp->fast_cache = &rt__cache_none;
-	if (!pp->timers.queue.index)
-		rt__timers_init(&pp->timers);
 	rt__store_rlx(&pp->status, (uint32_t)RT_P_GCSTOP);
 }
 
@@ -176,8 +182,7 @@ grow(int32_t n)
 		rt__sched.all_ps_cap = n;
 	}
 	for (; rt__sched.all_ps_len < n; rt__sched.all_ps_len++)
-		rt__sched.all_ps[rt__sched.all_ps_len] =
-			rt__persistent_alloc(sizeof(struct rt__p), RT_CACHE_LINE);
+		rt__sched.all_ps[rt__sched.all_ps_len] = new_p(rt__sched.all_ps_len);
 }
 
 static uint32_t
@@ -242,7 +247,7 @@ rt__procresize(int32_t n)
 		rt__throw("procresize: invalid arg");
 	grow(n);
 	for (int32_t i = old ? old->n : 0; i < n; i++)
-		p_init(rt__sched.all_ps[i], i);
+		p_init(rt__sched.all_ps[i]);
 	choose_own_p(n);
 	for (int32_t i = n; old && i < old->n; i++)
 		p_destroy(rt__sched.all_ps[i]);

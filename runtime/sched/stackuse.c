@@ -202,7 +202,7 @@ print_row(const rt_stack_use *r)
 void
 rt__stackuse_print(void)
 {
-	static rt_stack_use rows[ROWS_MAX]; /* only one goroutine exits */
+	static RT_COLD_BSS rt_stack_use rows[ROWS_MAX]; /* only one goroutine exits */
 
 	if (!rt__debug.stackuse)
 		return;
