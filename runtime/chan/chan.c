@@ -154,6 +154,7 @@ const struct rt__wait_kind rt__wait_kind_chan = {
 	.value = {RT_FIELD(struct rt__chan, count), RT_FIELD(struct rt__chan, cap),
 		  RT_FIELD(struct rt__chan, elem_size)},
 };
+RT_WAIT_WITHOUT_OWNER;
 
 static RT_NOINLINE void
 wait_on_thread(struct rt__chan *c, struct rt__waitq *q, struct rt__sudog *sg,

@@ -418,6 +418,7 @@ const struct rt__wait_kind rt__wait_kind_select_more = {
 	RT_WAIT_KIND(unlock_and_enrol, RT_ON_SELECT),
 	.object = RT_WAIT_ARG,
 };
+RT_WAIT_WITHOUT_OWNER;
 
 /* Which case has ended the wait; *ok: whether an operation on a channel was done. */
 static int

@@ -5,17 +5,17 @@
  * that has locked it, so each chain ends or comes to a cycle. Those are named; what else waits,
  * waits for them, or for something that has no owner.
  *
+ * Where all wait and there is no such cycle, one is looked for that has channels, wait groups and
+ * the like in it as well: knows.c, which says why not while others run.
+ *
  * Runs in a report: it allocates nothing. The marks of the search lie in the Gs, in a field of
  * system calls, which who waits is not in. Each step looks at all goroutines, so where there are
  * very many, it is left out. Others are stopped as well as reports can: what runs on all the same
  * may break a cycle while it is followed, so the second time around has an end, too.
- *
- * Rejected: cycles of channels, wait groups and semaphores. They have no owner: any goroutine that
- * has or finds the address may send, or add, or release. That nobody else has it would take a
- * collector to say, and one that knows pointers from numbers. When all wait, there is a deadlock,
- * and it is reported; who waits for which channel stands with each goroutine.
  */
 #include "sched/sched_priv.h"
+
+#pragma weak rt__explain_by_what_is_known
 
 #define MOST_GS 10000
 #define MOST_CYCLES 8
@@ -88,10 +88,12 @@ follow(struct rt__g *from, void *unused)
 }
 
 void
-rt__explain_deadlock(void)
+rt__explain_deadlock(bool everyone)
 {
 	search.gs = search.cycles = 0;
 	rt__for_each_g(count, NULL);
 	if (search.gs <= MOST_GS)
 		rt__for_each_g(follow, NULL);
+	if (everyone && search.cycles == 0 && rt__explain_by_what_is_known)
+		rt__explain_by_what_is_known();
 }

@@ -397,7 +397,7 @@ rt__fatal_deadlock(const char *msg)
 	if (rt__crash_begin()) {
 		rt__eprintf("fatal error: %s\n", msg);
 		if (rt__traceback_level() != RT_TRACEBACK_NONE)
-			rt__explain_deadlock();
+			rt__explain_deadlock(true);
 	}
 	rt__crash_print(RT_CRASH_FATAL, NULL);
 	if (rt__traceback_level() != RT_TRACEBACK_NONE)

@@ -171,6 +171,8 @@ uint32_t rt__random_below(uint32_t n);
 		offsetof(type, field), sizeof(__typeof__(((type *)0)->field))                      \
 	}
 #define RT_WAIT_KINDS 16
+/* Beside the record of what has no owner: a program that has it in it has sched/knows.c, too. */
+#define RT_WAIT_WITHOUT_OWNER __asm__(".globl rt__explain_by_what_is_known")
 extern const struct rt__wait_kind *const rt__wait_kinds[RT_WAIT_KINDS];
 
 struct rt__wait_for {
@@ -187,8 +189,8 @@ bool rt__wait_of(const struct rt__g *gp, struct rt__wait_for *ret);
 const struct rt__g *rt__holder(const struct rt__wait_for *w);
 /* "waits for ...", a line or more; nothing if that is not known. */
 void rt__print_wait(const struct rt__g *gp);
-/* Names goroutines that wait for each other's mutexes: see cycle.c. */
-void rt__explain_deadlock(void);
+/* Names goroutines that wait for each other: see cycle.c. everyone: nobody runs, nor will. */
+void rt__explain_deadlock(bool everyone);
 
 /* ---- timers: see timer_heap.c and timers.c ---- */
 

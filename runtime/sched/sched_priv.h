@@ -333,6 +333,15 @@ bool rt__foreign_may_wake(void);
 void rt__print_foreign(void);
 /* waits.c: the same as rt__print_wait, of such a thread. */
 void rt__print_wait_on(const struct rt__park_args *args);
+/* "channel". */
+const char *rt__wait_name(enum rt__wait_what what);
+/* What would end gp's wait: one thing, or the cases of its select, as far as a report shows them.
+ * send: that is a channel, and it is to be sent to. others: there are other cases. */
+typedef void rt__wait_fn(const struct rt__wait_for *w, bool send, bool others, void *arg);
+void rt__for_each_wait(const struct rt__g *gp, rt__wait_fn *fn, void *arg);
+/* knows.c: names the shortest cycle of goroutines that wait for what the next one may end. NULL in
+ * a program that has nothing of the kind. */
+void rt__explain_by_what_is_known(void);
 
 /* ---- syscall.c ---- */
 /* Takes a P out of a system call: true if it is the caller's now. */

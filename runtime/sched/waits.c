@@ -164,6 +164,20 @@ rt__holder(const struct rt__wait_for *w)
 
 /* ---- printing ---- */
 
+const char *
+rt__wait_name(enum rt__wait_what what)
+{
+	static const char *const names[] = {
+		[RT_ON_CHAN] = "channel",        [RT_ON_WG] = "wait group",
+		[RT_ON_MUTEX] = "mutex",         [RT_ON_READ] = "RWMutex",
+		[RT_ON_WRITE] = "RWMutex",       [RT_ON_COND] = "condition",
+		[RT_ON_SEMAPHORE] = "semaphore", [RT_ON_TIMER] = "timer",
+		[RT_ON_CONTEXT] = "context",     [RT_ON_FLIGHT] = "call",
+	};
+
+	return names[what];
+}
+
 static void
 print_time(int64_t when)
 {
@@ -202,15 +216,7 @@ print_holder(const struct rt__g *gp, const struct rt__wait_for *w)
 static void
 print_object(const struct rt__g *gp, const struct rt__wait_for *w, const char *how)
 {
-	static const char *const names[] = {
-		[RT_ON_CHAN] = "channel",        [RT_ON_WG] = "wait group",
-		[RT_ON_MUTEX] = "mutex",         [RT_ON_READ] = "RWMutex",
-		[RT_ON_WRITE] = "RWMutex",       [RT_ON_COND] = "condition",
-		[RT_ON_SEMAPHORE] = "semaphore", [RT_ON_TIMER] = "timer",
-		[RT_ON_CONTEXT] = "context",     [RT_ON_FLIGHT] = "call",
-	};
-
-	rt__eprintf("the %s at %p%s", names[w->what], (void *)w->object, how);
+	rt__eprintf("the %s at %p%s", rt__wait_name(w->what), (void *)w->object, how);
 	switch (w->what) {
 	case RT_ON_CHAN:
 		print_chan(w);
@@ -244,33 +250,66 @@ print_object(const struct rt__g *gp, const struct rt__wait_for *w, const char *h
 	}
 }
 
+/* What a case of a select waits for; RT_ON_NOTHING: it is never ready. */
 static void
-print_case(const struct rt__g *gp, const rt_case *k)
+read_case(const struct rt__g *gp, const rt_case *k, struct rt__wait_for *w)
 {
 	static const uint8_t what[] = {
 		[RT__CASE_RECV] = RT_ON_CHAN,    [RT__CASE_SEND] = RT_ON_CHAN,
 		[RT__CASE_TIMER] = RT_ON_TIMER,  [RT__CASE_WG] = RT_ON_WG,
 		[RT__CASE_DONE] = RT_ON_CONTEXT, [RT__CASE_AT] = RT_ON_TIME,
 	};
-	struct rt__wait_for w = {.object = (uintptr_t)k->rt_object};
 
-	if (k->rt_kind >= RT_ARRAY_LEN(what) || what[k->rt_kind] == RT_ON_NOTHING)
+	bool on_time = k->rt_kind == RT__CASE_AT;
+
+	*w = (struct rt__wait_for){.object = (uintptr_t)k->rt_object};
+	if (k->rt_kind >= RT_ARRAY_LEN(what) || (on_time ? k->rt_when == 0 : w->object == 0))
 		return;
-	w.what = what[k->rt_kind];
-	if (w.what == RT_ON_TIME) {
-		if (k->rt_when == 0)
+	w->what = what[k->rt_kind];
+	if (on_time)
+		w->value[0] = (uint64_t)k->rt_when;
+	else
+		read_values(gp, w);
+}
+
+void
+rt__for_each_wait(const struct rt__g *gp, rt__wait_fn *fn, void *arg)
+{
+	struct rt__wait_for w, one;
+	rt_case k;
+
+	if (!rt__wait_of(gp, &w) || w.what == RT_ON_NOTHING)
+		return;
+	if (w.what != RT_ON_SELECT) {
+		fn(&w, gp->wait_reason == RT_WAIT_CHAN_SEND, false, arg);
+		return;
+	}
+	for (uint64_t i = 0; i < w.value[1] && i < CASES_MAX; i++) {
+		if (!READ(gp, w.value[0] + i * sizeof k, &k))
 			return;
-		rt__eprintf("\ta time");
-		print_time(k->rt_when);
-	} else if (w.object != 0) {
-		read_values(gp, &w);
-		rt__eprintf("\t");
+		read_case(gp, &k, &one);
+		if (one.what != RT_ON_NOTHING)
+			fn(&one, k.rt_kind == RT__CASE_SEND, w.value[1] > 1, arg);
+	}
+}
+
+static void
+print_case(const struct rt__g *gp, const rt_case *k)
+{
+	struct rt__wait_for w;
+
+	read_case(gp, k, &w);
+	if (w.what == RT_ON_NOTHING)
+		return;
+	rt__eprintf("\t");
+	if (w.what == RT_ON_TIME) {
+		rt__eprintf("a time");
+		print_time((int64_t)w.value[0]);
+	} else {
 		print_object(gp, &w,
 			     k->rt_kind == RT__CASE_RECV           ? ", to receive"
 				     : k->rt_kind == RT__CASE_SEND ? ", to send"
 								   : "");
-	} else {
-		return;
 	}
 	rt__eprintf("\n");
 }

@@ -82,7 +82,7 @@ dump(const struct rt__event *e)
 		if (e->sig == SIGILL)
 			print_instruction(e->pc);
 		if (e->sig == SIGQUIT && rt__traceback_level() != RT_TRACEBACK_NONE)
-			rt__explain_deadlock();
+			rt__explain_deadlock(false);
 	}
 	rt__crash_print(RT_CRASH_SIGNAL, &e->at);
 	if (rt__traceback_level() != RT_TRACEBACK_NONE) {

@@ -41,6 +41,7 @@ const struct rt__wait_kind rt__wait_kind_timer = {
 	.what = RT_ON_TIMER, /* of select, and usync/sleep.c */
 	.value = {RT_FIELD(struct timer, when), RT_FIELD(struct timer, set)},
 };
+RT_WAIT_WITHOUT_OWNER;
 
 static inline struct timer *
 of(rt_timer *t)

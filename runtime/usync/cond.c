@@ -62,6 +62,7 @@ const struct rt__wait_kind rt__wait_kind_cond = {
 	RT_WAIT_KIND(unlock_both, RT_ON_COND),
 	.object = offsetof(struct cond_wait, c),
 };
+RT_WAIT_WITHOUT_OWNER;
 
 bool
 rt__cond_wait(rt_cond *c, rt_mutex *m, const rt_wait_options *o)

@@ -255,8 +255,11 @@ inherit(rt_ctx *c)
 void
 rt__ctx_init(rt_ctx *c, rt_ctx *parent, const rt_ctx_options *o)
 {
+	static const rt_ctx_options none;
 	struct reason why = {0};
 
+	if (!o)
+		o = &none;
 	*c = (rt_ctx){.rt_key = o->key,
 		      .rt_value = o->value,
 		      .rt_deadline = o->deadline,
@@ -416,6 +419,7 @@ const struct rt__wait_kind rt__wait_kind_ctx = {
 	.object = offsetof(struct ctx_wait, ctx),
 	.value = {RT_FIELD(rt_ctx, rt_deadline)},
 };
+RT_WAIT_WITHOUT_OWNER;
 
 bool
 rt__ctx_wait(rt_ctx *c, const rt_wait_options *o)

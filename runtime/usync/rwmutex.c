@@ -120,6 +120,7 @@ const struct rt__wait_kind rt__wait_kind_write = {
 	.object = offsetof(struct rw_wait, rw),
 	.value = {RT_FIELD(rt_rwmutex, rt_state)},
 };
+RT_WAIT_WITHOUT_OWNER;
 
 /* ---- readers ---- */
 

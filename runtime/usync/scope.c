@@ -20,8 +20,10 @@ void rt__scope_newproc(struct rt__go_regs *regs) __attribute__((visibility("hidd
 void
 rt__scope_init(rt_scope *s, rt_ctx *parent, const rt_scope_options *o)
 {
-	*s = (rt_scope){.rt_slots = RT_SEM_INIT(o->limit), .rt_limited = o->limit > 0};
-	rt_ctx_init(&s->ctx, parent, .deadline = o->deadline);
+	int limit = o ? o->limit : 0;
+
+	*s = (rt_scope){.rt_slots = RT_SEM_INIT(limit), .rt_limited = limit > 0};
+	rt_ctx_init(&s->ctx, parent, .deadline = o ? o->deadline : 0);
 	s->rt_open = true;
 }
 

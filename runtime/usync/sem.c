@@ -89,6 +89,7 @@ const struct rt__wait_kind rt__wait_kind_sem = {
 	.value = {RT_FIELD(rt_sem, rt_state), RT_FIELD(rt_sem, rt_size)},
 	.own = RT_FIELD(struct sem_wait, node.n),
 };
+RT_WAIT_WITHOUT_OWNER;
 
 static void
 wait_for_queue(const rt_sem *s)

@@ -50,6 +50,7 @@ const struct rt__wait_kind rt__wait_kind_flight = {
 	RT_WAIT_KIND(unlock_group, RT_ON_FLIGHT),
 	.object = offsetof(struct flight_wait, flight),
 };
+RT_WAIT_WITHOUT_OWNER;
 
 /* Where the call for the key is linked; or the end of the list. */
 static struct flight **

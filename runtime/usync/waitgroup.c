@@ -136,6 +136,7 @@ const struct rt__wait_kind rt__wait_kind_wg = {
 	RT_WAIT_KIND(unlock_wg, RT_ON_WG), .object = offsetof(struct wg_wait, wg),
 	.value = {{offsetof(rt_wg, rt_state) + 4, 4}}, /* little-endian: its high half */
 };
+RT_WAIT_WITHOUT_OWNER;
 
 /* Somebody else has the lock. */
 static RT_NOINLINE void

@@ -31,6 +31,7 @@ EVERYWHERE(unbuffered, "unbuffered")
 EVERYWHERE(fair_queues, "fair-queues")
 EVERYWHERE(uniform, "uniform")
 EVERYWHERE(many_cases, "many-cases")
+EVERYWHERE(most_cases, "most-cases")
 EVERYWHERE(duplicate, "duplicate")
 EVERYWHERE(self_select, "self")
 EVERYWHERE(at_one_moment, "at-one-moment")
@@ -38,6 +39,18 @@ EVERYWHERE(control_flow, "control-flow")
 EVERYWHERE(evaluation, "evaluation")
 EVERYWHERE(threads, "threads")
 EVERYWHERE(free_at_once, "free-at-once")
+
+Test(chan, kinds_of_elements)
+{
+	static const char *const of_kinds[] = {"chan_kinds", "chan_kinds-O0", "chan_kinds-O3",
+					       "chan_kinds-clang", "chan_kinds-clang-O0"};
+
+	for (size_t b = 0; b < sizeof of_kinds / sizeof *of_kinds; b++)
+		if (guest_exists(of_kinds[b])) {
+			guest_ok(of_kinds[b], .args = {"kinds"});
+			guest_ok_on_procs(of_kinds[b], .args = {"extremes"});
+		}
+}
 
 /* ---- waits that other things end ---- */
 

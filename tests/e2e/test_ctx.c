@@ -54,6 +54,11 @@ Test(scope, panics, .timeout = 60)
 	everywhere("panics");
 }
 
+Test(scope, left, .timeout = 60)
+{
+	everywhere("left");
+}
+
 Test(scope, threads, .timeout = 60)
 {
 	everywhere("thread");

@@ -97,6 +97,11 @@ Test(mutex, fairness, .timeout = 120)
 	everywhere("locks", "mutex-fairness", NULL);
 }
 
+Test(mutex, order)
+{
+	everywhere("locks", "mutex-order", NULL);
+}
+
 Test(mutex, deadline)
 {
 	everywhere("locks", "mutex-deadline", NULL);

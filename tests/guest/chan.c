@@ -428,6 +428,46 @@ many_cases(int argc, char **argv)
 	return ok();
 }
 
+/* As many as there may be: one channel in all of them, then other things; and one more. */
+static int
+most_cases(int argc, char **argv)
+{
+	enum { MOST = 65536 };
+	rt_case *cases = calloc(MOST + 1, sizeof *cases);
+	rt_chan(int) c = rt_chan_make(int, 0);
+	int v = 0, half[2] = {0};
+	rt_wg wg = RT_WG_INIT;
+	rt_ctx ctx;
+
+	(void)argc, (void)argv;
+	CHECK(cases);
+	for (int i = 0; i < MOST; i++)
+		cases[i] = RT_RECV(c, &v);
+	rt_go(send_nth, c, 5);
+	rt_select_n(cases, MOST);
+	CHECK(v == 5);
+	rt_close(c);
+	for (int i = 0; i < 200; i++)
+		half[rt_select_n(cases, MOST) >= MOST / 2]++;
+	CHECK(half[0] > 40 && half[1] > 40);
+	CHECK(rt_select_ordered_n(cases, MOST) == 0);
+	rt_ctx_init(&ctx, NULL);
+	rt_wg_add(&wg, 1);
+	for (int i = 0; i < MOST; i++)
+		cases[i] = i == MOST - 1 ? RT_WG(&wg)
+			: i % 2          ? RT_DONE(&ctx)
+					 : RT_AT(rt_after(RT_HOUR));
+	rt_go(rt_wg_done, &wg);
+	CHECK(rt_select_n(cases, MOST) == MOST - 1);
+	rt_go(rt_ctx_cancel, &ctx);
+	cases[MOST - 1] = (rt_case){0};
+	CHECK(rt_select_n(cases, MOST) % 2 == 1);
+	rt_ctx_end(&ctx);
+	const rt_caught *caught = rt_try(rt__select, cases, (size_t)MOST + 1, 0);
+	CHECK(caught && strcmp(caught->text, "rt_select: more than 65536 cases") == 0);
+	return ok();
+}
+
 /* Go's TestSelectDuplicateChannel: one channel in several cases leaves the others in order. */
 static void
 select_twice(rt_chan(int) c, rt_chan(int) d, rt_chan(int) done)
@@ -689,6 +729,7 @@ main(int argc, char **argv)
 		{"fair-queues", fair_queues},
 		{"uniform", uniform},
 		{"many-cases", many_cases},
+		{"most-cases", most_cases},
 		{"duplicate", duplicate},
 		{"self", self},
 		{"at-one-moment", at_one_moment},

@@ -33,6 +33,8 @@ past(void)
 	int v = 5;
 
 	CHECK(!rt_recv(c, &v, .deadline = 1) && errno == ETIMEDOUT && v == 5);
+	CHECK(!rt_recv(c, &v, .deadline = INT64_MIN) && errno == ETIMEDOUT && v == 5);
+	CHECK(rt_select(RT_RECV(c), RT_AT(-1)) == 1);
 	CHECK(rt_send(c, 6, .deadline = 1));
 	CHECK(!rt_send(c, 7, .deadline = 1) && errno == ETIMEDOUT);
 	CHECK(rt_recv(c, &v, .deadline = 1) && v == 6);
@@ -92,6 +94,8 @@ in_time(int argc, char **argv)
 	CHECK(rt_recv(c, &v, .deadline = rt_after(NEVER)) && v == 7);
 	rt_go(send_soon, c, 8);
 	CHECK(rt_select(RT_AT(rt_after(NEVER)), RT_RECV(c, &v)) == 1 && v == 8);
+	rt_go(send_soon, c, 9); /* sums that are too large */
+	CHECK(rt_recv(c, &v, .deadline = rt_after(INT64_MAX)) && v == 9);
 	return ok();
 }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -471,6 +472,63 @@ panics(int argc, char **argv)
 	return ok();
 }
 
+/* Whichever way its block is left, what it has started has ended by then: with what that has
+ * deferred, and below it. */
+static jmp_buf out;
+
+static int
+wait_below(rt_ctx *parent)
+{
+	RT_SCOPE(s, parent);
+
+	for (int i = 0; i < 2; i++)
+		rt_scope_go(&s, until_canceled, &s.ctx, 1.5, "s");
+	return rt_scope_wait(&s);
+}
+
+static void
+leave_by(char how)
+{
+	RT_SCOPE(s, NULL);
+
+	for (int i = 0; i < 2; i++)
+		rt_scope_go(&s, wait_below, &s.ctx);
+	if (how == 'l')
+		longjmp(out, 1);
+	if (how == 'g')
+		rt_goexit();
+	if (how == 'p')
+		rt_panic("left");
+	if (how == 'e')
+		rt_scope_go(&s, answer, EIO);
+	CHECK(rt_scope_wait(&s) == (how == 'e' ? EIO : ECANCELED));
+}
+
+static int
+left(int argc, char **argv)
+{
+	rt_wg wg = RT_WG_INIT;
+	rt_scope s;
+
+	(void)argc, (void)argv;
+	if (setjmp(out) == 0)
+		leave_by('l');
+	CHECK(GET(ended) == 4);
+	rt_wg_go(&wg, leave_by, 'g');
+	rt_wg_wait(&wg);
+	CHECK(GET(ended) == 8);
+	const rt_caught *c = rt_try(leave_by, 'p');
+	CHECK(c && is(c->text, "left") && GET(ended) == 12);
+	leave_by('e');
+	CHECK(GET(ended) == 17);
+	rt_scope_init(&s, NULL); /* canceled from above */
+	rt_scope_go(&s, wait_below, &s.ctx);
+	rt_ctx_cancel(&s.ctx);
+	CHECK(rt_scope_wait(&s) == ECANCELED && GET(ended) == 19);
+	YIELD_UNTIL(rt_num_goroutine() == 1);
+	return ok();
+}
+
 static void *
 scope_on_thread(void *unused)
 {
@@ -583,13 +641,21 @@ end_background(int argc, char **argv)
 }
 
 static const struct guest_case cases[] = {
-	{"basics", basics},     {"deadlines", deadlines},
-	{"waits", waits},       {"functions", functions},
-	{"trees", trees},       {"in-child", in_child},
-	{"results", results},   {"limits", limits},
-	{"panics", panics},     {"thread", thread},
-	{"stress", stress},     {"panic-of-child", panic_of_child},
-	{"deadlock", deadlock}, {"end-background", end_background},
+	{"basics", basics},
+	{"deadlines", deadlines},
+	{"waits", waits},
+	{"functions", functions},
+	{"trees", trees},
+	{"in-child", in_child},
+	{"results", results},
+	{"limits", limits},
+	{"panics", panics},
+	{"left", left},
+	{"thread", thread},
+	{"stress", stress},
+	{"panic-of-child", panic_of_child},
+	{"deadlock", deadlock},
+	{"end-background", end_background},
 };
 
 int

@@ -334,6 +334,72 @@ mutex_fairness(int argc, char **argv)
 	return ok();
 }
 
+/* Who has waited for long has it before those who push in, and in the order in which they came; if
+ * they were there by then, which is tried again if not. Who unlocks it need not have locked it. */
+static struct {
+	rt_mutex m;
+	int came, order[8], n;
+} line;
+
+static void
+stand_in_line(int i)
+{
+	SET(line.came, i + 1);
+	rt_mutex_lock(&line.m);
+	line.order[line.n++] = i;
+	rt_mutex_unlock(&line.m);
+}
+
+static void
+push_in(const int *stop)
+{
+	while (!GET(*stop))
+		if (rt_mutex_trylock(&line.m))
+			rt_mutex_unlock(&line.m);
+		else
+			rt_gosched();
+}
+
+static void
+unlock_it(rt_mutex *m)
+{
+	rt_mutex_unlock(m);
+}
+
+static bool
+came_in_order(int pause)
+{
+	rt_wg wg = RT_WG_INIT, others = RT_WG_INIT;
+	int stop = 0, sorted = 0;
+
+	line.n = line.came = 0;
+	rt_mutex_lock(&line.m);
+	for (int i = 0; i < 8; i++) {
+		rt_wg_go(&wg, stand_in_line, i);
+		YIELD_UNTIL(GET(line.came) == i + 1);
+		rt_sleep(pause * RT_MILLISECOND);
+	}
+	rt_wg_go(&others, push_in, &stop);
+	rt_wg_go(&others, unlock_it, &line.m);
+	rt_wg_wait(&wg);
+	SET(stop, 1);
+	rt_wg_wait(&others);
+	for (int i = 0; i < 8; i++)
+		sorted += line.order[i] == i;
+	return sorted == 8;
+}
+
+static int
+mutex_order(int argc, char **argv)
+{
+	int pause = 2; /* longer than it takes to starve */
+
+	(void)argc, (void)argv;
+	while (!came_in_order(pause))
+		CHECK(pause++ < 20);
+	return ok();
+}
+
 static int
 mutex_deadline(int argc, char **argv)
 {
@@ -637,6 +703,7 @@ main(int argc, char **argv)
 		{"mutex-signals", mutex_signals},
 		{"mutex-cancel", mutex_cancel},
 		{"mutex-fairness", mutex_fairness},
+		{"mutex-order", mutex_order},
 		{"mutex-deadline", mutex_deadline},
 		{"mutex-unlocked", mutex_unlocked},
 		{"unmapped", unmapped},

@@ -49,7 +49,7 @@ rt_ctx *rt_ctx_background(void);
  * itself. A parent that has ended already, or a deadline that is past, makes one that has ended.
  */
 #define rt_ctx_init(ctx, parent, ...)                                                              \
-	rt__ctx_init((ctx), (parent), &(const rt_ctx_options){__VA_ARGS__})
+	rt__ctx_init((ctx), (parent), RT__OPTIONS(rt_ctx_options, ##__VA_ARGS__))
 
 typedef struct rt_ctx_options {
 	rt_time deadline; /* 0: none of its own. It ends with ETIMEDOUT then */
@@ -77,7 +77,7 @@ void rt_ctx_end(rt_ctx *ctx);
 
 /* rt_ctx_wait(ctx, options...): waits until it has ended. The options, its own among them, end the
  * wait with ETIMEDOUT or ECANCELED, and false. */
-#define rt_ctx_wait(ctx, ...) rt__ctx_wait((ctx), RT__WAIT_OPTIONS(__VA_ARGS__))
+#define rt_ctx_wait(ctx, ...) rt__ctx_wait((ctx), RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__ctx_wait(rt_ctx *ctx, const rt_wait_options *o);
 
 /* 0 while it lives; then ECANCELED, or ETIMEDOUT when a deadline has passed: its own or that of one

@@ -129,7 +129,7 @@ struct rt_init_record {
 		      RT__E26, RT__E25, RT__E24, RT__E23, RT__E22, RT__E21, RT__E20, RT__E19,      \
 		      RT__E18, RT__E17, RT__E16, RT__E15, RT__E14, RT__E13, RT__E12, RT__E11,      \
 		      RT__E10, RT__E9, RT__E8, RT__E7, RT__E6, RT__E5, RT__E4, RT__E3, RT__E2,     \
-		      RT__E1, RT__E0)                                                              \
+		      RT__E1, RT__E0, )                                                            \
 	(m, x, ##__VA_ARGS__)
 #define RT__EACH_PICK(_, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16,    \
 		      a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31,   \

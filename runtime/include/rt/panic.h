@@ -147,9 +147,9 @@ bool rt_panic_on_fault(bool on);
 
 extern const char rt__defer_words[], rt__defer_any[], rt__try_words[], rt__try_any[];
 #define RT__DEFER_ENTRY(fn, ...)                                                                   \
-	((const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__defer_words : rt__defer_any))
+	((uintptr_t)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__defer_words : rt__defer_any))
 #define RT__TRY_ENTRY(fn, ...)                                                                     \
-	((const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__try_words : rt__try_any))
+	((uintptr_t)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__try_words : rt__try_any))
 
 void rt__defer_leave(void *deferred);
 void rt__try_begin(rt_caught *c);

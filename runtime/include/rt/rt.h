@@ -88,7 +88,7 @@ typedef struct rt_attr {
 		struct rt__go_call rt_call_ = {(attr), (const void *)rt_fn_, 0};                   \
 		RT__GO_CHECK(rt_fn_, ##__VA_ARGS__);                                               \
 		(void)__builtin_call_with_static_chain(                                            \
-			((__typeof__(rt_fn_))(const void *)rt__go_attr)(__VA_ARGS__), &rt_call_);  \
+			((__typeof__(rt_fn_))(uintptr_t)rt__go_attr)(__VA_ARGS__), &rt_call_);     \
 		rt_call_.rt_result;                                                                \
 	})
 
@@ -123,8 +123,7 @@ struct rt__go_call {
 /* The assembly that stands in for fn. Declared as data, so that the compiler does not compare its
  * type with that of the call. */
 extern const char rt__go[], rt__go_words[], rt__go_attr[];
-#define RT__GO_ENTRY(fn, ...)                                                                      \
-	(const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__go_words : rt__go)
+#define RT__GO_ENTRY(fn, ...) (uintptr_t)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__go_words : rt__go)
 
 /* Whether the call passes nothing but integers and pointers, in registers, as far as the compiler
  * can tell: all arguments are pointers, or are of just the types of the parameters. */
@@ -143,7 +142,7 @@ extern const char rt__go[], rt__go_words[], rt__go_attr[];
 #define RT__ALIGNED_16(_, a) &&_Alignof(__typeof__(a)) <= 16
 
 /* Bytes that the arguments take as the ABI passes them: whole words, arrays as pointers. */
-#define RT__SIZEOF_ARGS(...) (0 RT__EACH(RT__SIZEOF_ARG, _, ##__VA_ARGS__))
+#define RT__SIZEOF_ARGS(...) (0 RT__EACH(RT__SIZEOF_ARG, _ __VA_OPT__(, ) __VA_ARGS__))
 #define RT__SIZEOF_ARG(_, a)                                                                       \
 	+((sizeof(__extension__({                                                                  \
 		   __auto_type rt_arg_ = (a);                                                      \

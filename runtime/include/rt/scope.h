@@ -52,7 +52,7 @@ typedef struct rt_scope_options {
 /* rt_scope_init(scope, parent, options...): one that somebody else ends, by rt_scope_wait or
  * rt_scope_end. parent may be NULL. */
 #define rt_scope_init(scope, parent, ...)                                                          \
-	rt__scope_init((scope), (parent), &(const rt_scope_options){__VA_ARGS__})
+	rt__scope_init((scope), (parent), RT__OPTIONS(rt_scope_options, ##__VA_ARGS__))
 void rt__scope_init(rt_scope *s, rt_ctx *parent, const rt_scope_options *o);
 
 /*
@@ -94,7 +94,7 @@ extern const char rt__scope_go[];
 		_Static_assert(__builtin_types_compatible_p(__typeof__((fn)(__VA_ARGS__)), int),   \
 			       "rt_scope_go: the function returns int, 0 or an errno");            \
 		(void)__builtin_call_with_static_chain(                                            \
-			((__typeof__(rt_fn_))(const void *)rt__scope_go)(__VA_ARGS__),             \
+			((__typeof__(rt_fn_))(uintptr_t)rt__scope_go)(__VA_ARGS__),                \
 			(void *)&rt_call_);                                                        \
 		rt_call_.rt_started;                                                               \
 	})

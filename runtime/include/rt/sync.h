@@ -52,7 +52,12 @@ extern "C" {
 #define RT__WAIT(plain, timed, x, ...)                                                             \
 	RT__PASTE(RT__WAIT_, __VA_OPT__(SOME))(plain, timed, x, ##__VA_ARGS__)
 #define RT__WAIT_(plain, timed, x) plain(x)
-#define RT__WAIT_SOME(plain, timed, x, ...) timed(x, RT__WAIT_OPTIONS(__VA_ARGS__))
+#define RT__WAIT_SOME(plain, timed, x, ...) timed(x, RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
+
+/* fn(args...). */
+#define RT__CALL(fn, ...) RT__PASTE(RT__CALL_, __VA_OPT__(SOME))(fn, ##__VA_ARGS__)
+#define RT__CALL_(fn) (fn)()
+#define RT__CALL_SOME(fn, ...) (fn)(__VA_ARGS__)
 
 /* For what is inline here; the runtime's own are in base/atomic.h. True when *p was `old` and is
  * `new` now. */
@@ -124,14 +129,14 @@ struct rt__wg_call {
 };
 extern const char rt__wg_go[], rt__wg_go_words[];
 #define RT__WG_GO_ENTRY(fn, ...)                                                                   \
-	(const void *)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__wg_go_words : rt__wg_go)
+	(uintptr_t)(RT__ONLY_WORDS(fn, ##__VA_ARGS__) ? rt__wg_go_words : rt__wg_go)
 
 /* ---- mutexes: Go's sync.Mutex ---- */
 
 /*
  * One goroutine at a time. It belongs to nobody: one may lock it and another unlock it. It is not
  * recursive: who locks it twice waits for ever. When the program comes to a deadlock, the report
- * names goroutines that wait for mutexes of each other.
+ * names goroutines that wait for each other.
  *
  * Usually, who comes first has it, even before those that were woken and are not there yet: that is
  * what makes it fast. Who has waited for more than a millisecond gets it next, before all others.
@@ -320,7 +325,7 @@ typedef struct rt_cond {
  * Nothing else wakes it, but others may have m first: hence the loop above. m is locked when it
  * returns, in any case; for that, it waits as long as it takes, whatever the options say.
  */
-#define rt_cond_wait(c, m, ...) rt__cond_wait((c), (m), RT__WAIT_OPTIONS(__VA_ARGS__))
+#define rt_cond_wait(c, m, ...) rt__cond_wait((c), (m), RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__cond_wait(rt_cond *c, rt_mutex *m, const rt_wait_options *o);
 
 /* Wakes the one that has waited longest, if there is one; all of them. m may be locked or not. */
@@ -331,7 +336,7 @@ void rt_cond_broadcast(rt_cond *c);
 
 /*
  * So much of something, which is taken and given back. First come, first served: while one waits
- * for much, those behind it who want little wait as well.
+ * for much, those behind it who want little wait as well. At most 2^61 of it.
  *
  *	rt_sem slots = RT_SEM_INIT(8);
  */
@@ -348,7 +353,8 @@ typedef struct rt_sem {
 
 /* bool rt_sem_acquire(rt_sem *s, int64_t n, options...): waits until n are left, and takes them.
  * Besides what options bring, EINVAL: n is negative, or more than there will ever be. */
-#define rt_sem_acquire(s, n, ...) rt__sem_acquire((s), (n), RT__WAIT_OPTIONS(__VA_ARGS__))
+#define rt_sem_acquire(s, n, ...)                                                                  \
+	rt__sem_acquire((s), (n), RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__sem_acquire(rt_sem *s, int64_t n, const rt_wait_options *o);
 
 /* True: they are the caller's. Never waits. */
@@ -380,7 +386,7 @@ typedef struct rt_once {
 		rt_once *rt_once_ = (once);                                                        \
 		if (!RT__LOAD_ACQ(&rt_once_->rt_done) && rt__once_begin(rt_once_)) {               \
 			rt_defer(rt__once_end, rt_once_);                                          \
-			(void)(fn)(__VA_ARGS__);                                                   \
+			(void)RT__CALL(fn, ##__VA_ARGS__);                                         \
 		}                                                                                  \
 		(void)0;                                                                           \
 	})
@@ -421,7 +427,8 @@ typedef struct rt_flight {
  * one of those who wait calls it. The key need not outlive the call.
  */
 #define rt_singleflight_do(g, key, fn, arg, ret, ...)                                              \
-	rt__singleflight_do((g), (key), (fn), (arg), (ret), RT__WAIT_OPTIONS(__VA_ARGS__))
+	rt__singleflight_do((g), (key), (fn), (arg), (ret),                                        \
+			    RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__singleflight_do(rt_singleflight *g, const char *key, void *(*fn)(void *), void *arg,
 			 rt_flight *ret, const rt_wait_options *o);
 

@@ -39,7 +39,7 @@ rt_time rt_after(rt_duration d);
  * rt_sleep(d, options...): sleeps for at least d, as Go's time.Sleep; at once if d <= 0. False if
  * an option ended it before: ETIMEDOUT, ECANCELED.
  */
-#define rt_sleep(d, ...) rt__sleep((d), RT__WAIT_OPTIONS(__VA_ARGS__))
+#define rt_sleep(d, ...) rt__sleep((d), RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__sleep(rt_duration d, const rt_wait_options *o);
 
 /* A timer fires once, when its time has come and somebody waits or comes to wait; or once for each
@@ -71,7 +71,7 @@ bool rt_timer_stop(rt_timer *t);
  * rt_timer_wait(t, options...): waits until the timer fires, of those who wait one for each time.
  * One that is not set fires when somebody sets it. False: ETIMEDOUT, ECANCELED.
  */
-#define rt_timer_wait(t, ...) rt__timer_wait((t), RT__WAIT_OPTIONS(__VA_ARGS__))
+#define rt_timer_wait(t, ...) rt__timer_wait((t), RT__OPTIONS(rt_wait_options, ##__VA_ARGS__))
 bool rt__timer_wait(rt_timer *t, const rt_wait_options *o);
 
 /*

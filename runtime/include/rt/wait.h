@@ -37,9 +37,10 @@ typedef struct rt_wait_options {
 	rt_ctx *ctx;      /* NULL: none */
 } rt_wait_options;
 
-/* The options that follow, or NULL. */
-#define RT__WAIT_OPTIONS(...) RT__PASTE(RT__WAIT_OPTIONS_, __VA_OPT__(SOME))(__VA_ARGS__)
-#define RT__WAIT_OPTIONS_() ((const rt_wait_options *)0)
-#define RT__WAIT_OPTIONS_SOME(...) (&(const rt_wait_options){__VA_ARGS__})
+/* The options that follow, or NULL. ", ##" here and elsewhere, where __VA_OPT__ would do: it tells
+ * clang's -pedantic that there may be none. */
+#define RT__OPTIONS(type, ...) RT__PASTE(RT__OPTIONS_, __VA_OPT__(SOME))(type, ##__VA_ARGS__)
+#define RT__OPTIONS_(type) ((const type *)0)
+#define RT__OPTIONS_SOME(type, ...) (&(const type){__VA_ARGS__})
 
 #endif

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# chan_types.sh RT0-CC DIR: what the compilers say to uses of rt/chan.h: nothing to right ones, with
-# all warnings on; something to each that mixes types. Each snippet is the body of a function.
+# api_types.sh RT0-CC DIR: what the compilers say to uses of the public macros: nothing to right
+# ones, with all warnings on; something to each that mixes types. Each snippet is the body of a
+# function.
 set -u
 rt0_cc=$1
 dir=$2
@@ -13,7 +14,13 @@ compile() { # CC BODY FLAGS...: with the names that the snippets use
 	shift 2
 	cat >"$dir/try.c" <<EOF
 #include <rt/rt.h>
+#include <errno.h>
 struct point { int x, y; };
+struct bits { unsigned u : 3; int i : 7; };
+void nothing(void);
+int add(int a, double b, const char *s);
+int job(rt_ctx *ctx, int n);
+void *use(void *);
 int try(rt_chan(int) ci, rt_chan(long) cl, rt_chan(struct point) cp, rt_chan(char *) cs,
 	int *pi, long *pl, struct point *pp, bool *ok);
 int try(rt_chan(int) ci, rt_chan(long) cl, rt_chan(struct point) cp, rt_chan(char *) cs,
@@ -31,7 +38,9 @@ EOF
 
 fine() { # BODY
 	for cc in $compilers; do
-		for flags in -O0 -O1 -O2 -O3 '-std=c17 -Wpedantic' '-std=gnu2x -Wshadow'; do
+		for flags in '-O0 -std=c11 -Wcast-qual' '-O0 -std=gnu17 -Wpedantic' -O2 \
+			'-O1 -std=c17 -Wpedantic' '-O2 -std=gnu2x -Wshadow' \
+			'-O3 -flto -std=c2x -Wpedantic'; do
 			# shellcheck disable=SC2086
 			if ! compile "$cc" "$1" $flags; then
 				echo "FAIL: $cc $flags complains about: $1"
@@ -77,6 +86,38 @@ fine 'enum { A, B }; switch (rt_select_ordered([B] = RT_SEND(cl, 1), [A] = RT_RE
 	case A: i = 1; break; case B: break; }'
 fine 'rt_case k[2]; k[0] = RT_RECV(ci, pi); k[1] = RT_SEND_FROM(cl, pl); i = rt_select_n(k, 2);'
 fine 'rt_timer t = RT_TIMER_INIT; rt_wg wg = RT_WG_INIT; i = rt_select(RT_TIMER(&t), RT_WG(&wg));'
+fine 'struct bits b = {1, 2}; const struct point p = {3, 4}; const int five = 5; bool yes = true;
+	rt_send(ci, b.i); rt_send(cl, (long)b.u); rt_send(cp, p); rt_send(ci, five);
+	rt_send(ci, yes ? five : i); rt_send(ci, yes); rt_try_send(cp, p);'
+fine 'rt_chan(unsigned char) b = rt_chan_make(unsigned char, 1); rt_send(b, 1); i = rt_recv(b);
+	rt_chan(double) d = rt_chan_make(double, 1); rt_send(d, 1); rt_send(d, 2.5f);'
+
+fine 'rt_go(nothing); rt_go(add, 1, 2.5, "s"); rt_go(add, i, 1, NULL); rt_go(&nothing);
+	i = rt_go_attr(RT_ATTR(.stack = 1 << 20), nothing) + rt_go_attr(NULL, add, 1, 2, "s");'
+fine 'rt_wg wg = RT_WG_INIT; rt_wg_go(&wg, nothing); rt_wg_go(&wg, add, 1, 2.5, "s");
+	rt_wg_wait(&wg); if (!rt_wg_wait(&wg, .deadline = 1)) i = 1;'
+fine 'rt_wg wg = RT_WG_INIT;
+	rt_defer(nothing); rt_defer(add, 1, 2.5, "s"); rt_defer(rt_wg_done, &wg);'
+fine 'const rt_caught *c = rt_try(nothing); if (c || rt_try(add, 1, 2.5, "s")) rt_print_caught(c);'
+fine 'static rt_once o = RT_ONCE_INIT; rt_once_do(&o, nothing); rt_once_do(&o, add, 1, 2.5, "s");'
+fine 'static rt_mutex m = RT_MUTEX_INIT; static rt_rwmutex rw = RT_RWMUTEX_INIT; rt_ctx *ctx = NULL;
+	rt_mutex_lock(&m); rt_mutex_unlock(&m);
+	if (rt_mutex_lock(&m, .ctx = ctx) || rt_mutex_trylock(&m)) rt_mutex_unlock(&m);
+	rt_rwmutex_rlock(&rw); if (rt_rwmutex_rlock(&rw, .deadline = 1)) rt_rwmutex_runlock(&rw);
+	rt_rwmutex_lock(&rw); if (rt_rwmutex_lock(&rw, .deadline = 1)) rt_rwmutex_unlock(&rw);'
+fine 'static rt_mutex m = RT_MUTEX_INIT; static rt_cond c = RT_COND_INIT; rt_sem s = RT_SEM_INIT(3);
+	rt_cond_wait(&c, &m); rt_cond_wait(&c, &m, .deadline = 1); rt_cond_signal(&c);
+	rt_sem_acquire(&s, 1); i = rt_sem_acquire(&s, 2, .deadline = 1); rt_sem_release(&s, 3);'
+fine 'static rt_singleflight g = RT_SINGLEFLIGHT_INIT; rt_flight r; rt_ctx *ctx = NULL;
+	rt_singleflight_do(&g, "key", use, pi, &r); i = r.shared;
+	rt_singleflight_do(&g, "key", use, pi, &r, .ctx = ctx);'
+fine 'rt_timer t = RT_TIMER_INIT; rt_ctx *ctx = NULL; rt_sleep(1); rt_sleep(1, .ctx = ctx);
+	rt_timer_wait(&t); i = rt_timer_wait(&t, .deadline = rt_after(5 * RT_MILLISECOND));'
+fine 'rt_ctx c, d; rt_ctx_init(&c, NULL); rt_ctx_init(&d, &c, .deadline = rt_after(RT_SECOND));
+	rt_ctx_wait(&d); i = rt_ctx_wait(&d, .ctx = &c); rt_ctx_end(&d); rt_ctx_end(&c);'
+fine 'RT_SCOPE(s, NULL); rt_scope_go(&s, job, &s.ctx, 1); i = rt_scope_try_go(&s, job, NULL, 2);
+	{ RT_SCOPE(t, &s.ctx, .limit = 8);
+		rt_scope_go(&t, job, &t.ctx, 3); i += rt_scope_wait(&t); }'
 
 wrong 'ci = cl;'
 wrong 'ci = rt_chan_make(long, 1);'
@@ -103,6 +144,14 @@ wrong 'struct large { char c[65536]; }; (void)rt_chan_make(struct large, 1);' '6
 wrong 'struct aligned { _Alignas(32) int i; }; (void)rt_chan_make(struct aligned, 1);' \
 	'over-aligned'
 wrong 'rt_chan(int[4]) c; (void)c;'
+wrong 'rt_go(add, 1, 2.5);'
+wrong 'rt_go(add, 1, 2.5, "s", 4);'
+wrong 'rt_go(add, 1, 2.5, pp);'
+wrong 'rt_go(nothing, 1);'
+wrong 'rt_defer(add, "s", 2.5, "s");'
+wrong 'rt_once o = RT_ONCE_INIT; rt_once_do(&o, add, 1);'
+wrong 'RT_SCOPE(s, NULL); rt_scope_go(&s, nothing);'
+wrong 'struct { char c[65]; } big = {{0}}; void f(__typeof__(big)); rt_go(f, big);' '64 bytes'
 
-[ $status -eq 0 ] && echo "uses of rt/chan.h: all as they should be ($compilers)"
+[ $status -eq 0 ] && echo "uses of the macros: all as they should be ($compilers)"
 exit $status
