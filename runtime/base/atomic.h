@@ -36,5 +36,7 @@
 
 /* Orders earlier stores before later loads (Dekker); each use cites its argument. */
 #define rt__fence_seq() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+/* Orders what a signal handler of the same thread sees: for the compiler only. */
+#define rt__fence_signal() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #endif

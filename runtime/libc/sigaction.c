@@ -28,6 +28,7 @@
 
 MUSL_HIDDEN int __libc_sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
 static void run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc);
+static int install(int sig, const struct sigaction *sa, struct sigaction *old);
 MUSL_HIDDEN int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
 
 /* Of the signal that the runtime uses itself. */
@@ -156,12 +157,33 @@ run_handler(const struct sigaction *sa, int sig, siginfo_t *info, void *uc)
 		sa->sa_handler(sig);
 }
 
-/* Neither for a thread nor by what it has just done. */
+/* By what the thread has just done, which it cannot go on from. */
+static bool
+is_fault(int sig, const siginfo_t *info)
+{
+	return info->si_code > 0 &&
+		(sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL ||
+		 sig == SIGTRAP || sig == SIGSYS);
+}
+
 static bool
 is_for_process(int sig, const siginfo_t *info)
 {
-	return info->si_code != SI_TKILL && sig != SIGSEGV && sig != SIGBUS && sig != SIGFPE &&
-		sig != SIGILL && sig != SIGTRAP;
+	return info->si_code != SI_TKILL && !is_fault(sig, info);
+}
+
+/* What it has interrupted holds locks that malloc, or fork, would wait for: it comes later. */
+static bool
+put_off(const struct sigaction *sa, int sig, siginfo_t *info, ucontext_t *uc)
+{
+	if (is_fault(sig, info) || !rt__heap_put_off(sig))
+		return false;
+	if (!rt__os_signal_again(sig, info))
+		return false; /* too many are pending */
+	sigaddset(&uc->uc_sigmask, sig);
+	if (sa->sa_flags & SA_RESETHAND)
+		install(sig, sa, NULL); /* again */
+	return true;
 }
 
 static void
@@ -169,6 +191,8 @@ call_handler(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction sa = handlers[sig];
 
+	if (put_off(&sa, sig, info, context))
+		return;
 	if (rt__getm() == &rt__m_foreign) {
 		rt__cache_hide();
 		run_handler(&sa, sig, info, context);
@@ -182,6 +206,17 @@ call_handler(int sig, siginfo_t *info, void *context)
 		rt__interrupt_main(sig);
 }
 
+/* call_handler in place of a handler of the program's. */
+static int
+install(int sig, const struct sigaction *sa, struct sigaction *old)
+{
+	struct sigaction ours = *sa;
+
+	ours.sa_flags |= SA_SIGINFO;
+	ours.sa_sigaction = call_handler;
+	return __sigaction(sig, &ours, old);
+}
+
 static bool
 is_handler(const struct sigaction *sa)
 {
@@ -193,19 +228,17 @@ is_handler(const struct sigaction *sa)
 static int
 exchange(int sig, const struct sigaction *sa, struct sigaction *old)
 {
-	struct sigaction was = {0}, ours;
+	struct sigaction was = {0};
 	int r;
 
 	if (sig > 0 && sig < _NSIG)
 		was = handlers[sig];
 	if (sa && sig > 0 && sig < _NSIG && is_handler(sa)) {
-		ours = *sa;
-		ours.sa_flags |= SA_SIGINFO;
-		ours.sa_sigaction = call_handler;
 		handlers[sig] = *sa; /* before the kernel may call it */
-		sa = &ours;
+		r = install(sig, sa, old);
+	} else {
+		r = __sigaction(sig, sa, old);
 	}
-	r = __sigaction(sig, sa, old);
 	if (r == 0 && old->sa_sigaction == call_handler)
 		*old = was;
 	return r;

@@ -111,12 +111,25 @@ find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
 	return last && last->listed && last->owner == c ? last : other;
 }
 
+/* The span is not its owner's any more, who is not to look for it: when it goes, its unit may
+ * become a span of another class. */
+static void
+forget(struct rt__span *sp)
+{
+	struct rt__cache *owner = sp->owner;
+
+	if (!owner->none && owner->last_span[sp->class] == rt__span_unit(sp) + 1)
+		owner->last_span[sp->class] = 0;
+}
+
 /* Makes it the cache's own. */
 static void
 adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
 {
 	if (c->none)
 		return;
+	if (sp->owner != c)
+		forget(sp);
 	c->last_span[class] = rt__span_unit(sp) + 1;
 	rt__store_rlx(&sp->owner, c);
 }
@@ -145,16 +158,6 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 	return got;
 }
 
-/* The span goes: its owner is not to look for it. */
-static void
-forget(struct rt__span *sp)
-{
-	uint32_t *last = &sp->owner->last_span[sp->class];
-
-	if (*last == rt__span_unit(sp) + 1)
-		*last = 0;
-}
-
 /* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
  * request would want it back. */
 static void
@@ -167,8 +170,7 @@ give_to_spans(struct central *ce, const struct rt__block *in, uint32_t n)
 		if (!sp->listed)
 			list_append(ce, sp);
 		if (sp->nfree == sp->carved && ce->first != ce->last) {
-			if (!sp->owner->none)
-				forget(sp);
+			forget(sp);
 			list_remove(ce, sp);
 			rt__span_delete(sp, &ce->spare);
 		}

@@ -13,7 +13,6 @@
  * One lock for all. Signals wait while it is held: here each malloc would be one that a handler
  * must not interrupt, and handlers are to allocate as they do without this mode.
  */
-#include <signal.h>
 
 #include "mem/hard.h"
 #include "mem/mem.h"
@@ -22,11 +21,6 @@
 #define POOL_BYTES (128u << 10)
 #define SMALL_ALIGN 1024u
 #define SHOWN 10u /* damaged blocks at exit */
-
-/* Faults of our own are to be reported. */
-#define BIT(sig) (1ul << ((sig)-1))
-#define WAIT                                                                                       \
-	(~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS)))
 
 /* Places to choose from. */
 struct pool {
@@ -114,25 +108,21 @@ alloc(size_t size, size_t align, bool *zero)
 
 /* ---- coming and going ---- */
 
-/* False: in a handler that has interrupted the heap, which in this mode no handler can. */
+/* False: in a handler that has interrupted the heap all the same; see here.c. */
 static bool
-enter(uint64_t *mask)
+enter(void)
 {
-	*mask = rt__os_add_sigmask(WAIT);
-	if (!rt__heap_enter()) {
-		rt__os_set_sigmask(*mask);
+	if (!rt__heap_enter())
 		return false;
-	}
 	rt__lock(&hard.lock);
 	return true;
 }
 
 static void
-leave(uint64_t mask)
+leave(void)
 {
 	rt__unlock(&hard.lock);
 	rt__heap_leave();
-	rt__os_set_sigmask(mask);
 }
 
 static struct rt__record *
@@ -149,9 +139,8 @@ rt__hard_alloc(size_t size, size_t align, bool *zero)
 	struct rt__origin here = rt__origin_here();
 	struct rt__record *r, *bad = NULL;
 	struct rt__damage damage;
-	uint64_t mask;
 
-	if (!enter(&mask))
+	if (!enter())
 		rt__throw("malloc: called by a signal handler that has interrupted malloc");
 	r = alloc(size, align, zero);
 	if (!r && rt__quarantine_settle(true, &bad, &damage)) /* without memory */
@@ -161,7 +150,7 @@ rt__hard_alloc(size_t size, size_t align, bool *zero)
 		r->freed = (struct rt__origin){0, 0};
 		r->life = RT_LIFE_USED;
 	}
-	leave(mask);
+	leave();
 	if (bad)
 		rt__blame("malloc", bad, &damage);
 	return r ? (void *)r->p : NULL;
@@ -173,9 +162,8 @@ rt__sample_alloc(struct rt__cache *c, size_t size, size_t align, bool *zero)
 {
 	bool fits = size <= RT_SAMPLE_MAX && align <= SMALL_ALIGN;
 	struct rt__record *r = NULL;
-	uint64_t mask;
 
-	if (c == &rt__cache_none || !enter(&mask))
+	if (c == &rt__cache_none || !enter())
 		return NULL;
 	if (c->until_sample == 0)
 		c->until_sample = rt__sample_next();
@@ -183,7 +171,7 @@ rt__sample_alloc(struct rt__cache *c, size_t size, size_t align, bool *zero)
 		r = rt__sample_take(size, align, zero);
 	if (r)
 		r->life = RT_LIFE_USED;
-	leave(mask);
+	leave();
 	if (!r)
 		return NULL;
 	r->allocated = rt__origin_here(); /* only now it is known to be needed */
@@ -197,9 +185,8 @@ rt__hard_free(const char *what, void *p)
 	struct rt__origin here = rt__origin_here();
 	struct rt__damage damage;
 	struct rt__record *bad = NULL;
-	uint64_t mask;
 
-	if (!enter(&mask))
+	if (!enter())
 		return true; /* in a handler: rather lose it */
 	struct rt__record *r = in_use(p);
 	if (r && !rt__redzone_check(r, &damage)) {
@@ -212,7 +199,7 @@ rt__hard_free(const char *what, void *p)
 		if (!rt__quarantine_settle(false, &bad, &damage))
 			what = "malloc";
 	}
-	leave(mask);
+	leave();
 	if (bad)
 		rt__blame(what, bad, &damage);
 	return r != NULL;
@@ -221,14 +208,13 @@ rt__hard_free(const char *what, void *p)
 bool
 rt__hard_size(const void *p, size_t *ret)
 {
-	uint64_t mask;
 
-	if (!enter(&mask))
+	if (!enter())
 		return false;
 	const struct rt__record *r = in_use(p);
 	if (r)
 		*ret = r->size;
-	leave(mask);
+	leave();
 	return r != NULL;
 }
 
@@ -260,12 +246,11 @@ void
 rt__mem_exit(void)
 {
 	static struct search s;
-	uint64_t mask;
 
-	if (!rt__debug.malloc || !enter(&mask))
+	if (!rt__debug.malloc || !enter())
 		return;
 	rt__record_each(look_at, &s);
-	leave(mask);
+	leave();
 	for (uint32_t i = s.n; i-- > 1;)
 		rt__blame_print("exit", s.found[i].r, &s.found[i].damage);
 	if (s.n > 0)

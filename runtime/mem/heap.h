@@ -287,7 +287,8 @@ struct rt__cache {
 	bool none, noscan;      /* (c) rt__cache_none; of blocks without pointers */
 	struct rt__cache *twin; /* for those, who has this one: itself, or none yet */
 
-	/* With central.lock of the class: the span it took blocks from last: unit number + 1. */
+	/* With central.lock of the class: the span it took blocks from last, if that is its own
+	 * still: unit number + 1. */
 	uint32_t last_span[RT_CLASS_SMALL_END];
 	bool shelved;              /* (a) there has been something on one of its */
 	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
@@ -373,7 +374,8 @@ void rt__caches_trim(void); /* of foreign threads that have ended */
 /* Whose cache the caller allocates from; perhaps rt__cache_none. That of blocks without pointers:
  * see rt__cache_twin. */
 struct rt__cache *rt__cache_here(void);
-/* Before and after central is asked; false: the caller is a handler that has interrupted that. */
+/* Before and after locks of the heap are taken: handlers wait meanwhile. False: the caller is
+ * inside already, or a handler that did not wait. */
 bool rt__heap_enter(void);
 void rt__heap_leave(void);
 

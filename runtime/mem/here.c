@@ -11,13 +11,17 @@
  *   the scheduler, a thread in a system call, initializers while their allocations are counted.
  *   These go to central, under its locks, for each block.
  *
- * A handler that has interrupted malloc while that was at central cannot wait for the locks: they
- * are held beneath it. rt__heap_enter tells; malloc ends the program then, and free does nothing.
+ * A handler that interrupted malloc while that was at central could not wait for the locks: they
+ * would be held beneath it, and a fork there would wait for them as well. So between rt__heap_enter
+ * and rt__heap_leave handlers do not run: libc/sigaction.c puts them off until then. What is left
+ * are faults in the heap itself, and handlers that libc does not know of: malloc ends the program
+ * there, and free does nothing.
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
 #include "mem/profile.h"
 #include "mem/stacks.h"
+#include "os/os.h"
 
 struct rt__malloc_count rt__malloc_count;
 
@@ -25,7 +29,7 @@ struct rt__malloc_count rt__malloc_count;
 static _Thread_local struct {
 	struct rt__cache *cache;
 	uint8_t hidden; /* by so many handlers; or for good, at the end */
-	bool busy;
+	struct rt__in_heap in_heap;
 } self;
 
 static struct rt__lock foreign_lock; /* of their caches' in_use */
@@ -149,29 +153,57 @@ rt__cache_here(void)
 	return pp->cache;
 }
 
-static bool *
-busy_here(void)
+/* ---- in the shared part ---- */
+
+static struct rt__in_heap *
+in_heap_here(void)
 {
 	struct rt__m *mp = rt__getm();
 
-	return mp == &rt__m_foreign ? &self.busy : &mp->in_heap;
+	return mp == &rt__m_foreign ? &self.in_heap : &mp->in_heap;
+}
+
+/* Against handlers of the same thread, which is all that looks. */
+static void
+set_in_heap(struct rt__in_heap *h, bool now)
+{
+	rt__fence_signal();
+	rt__store_rlx(&h->now, now);
+	rt__fence_signal();
 }
 
 bool
 rt__heap_enter(void)
 {
-	bool *busy = busy_here();
+	struct rt__in_heap *h = in_heap_here();
 
-	if (*busy)
+	if (h->now)
 		return false;
-	rt__store_rlx(busy, true);
+	set_in_heap(h, true);
 	return true;
 }
 
 void
 rt__heap_leave(void)
 {
-	rt__store_rlx(busy_here(), false);
+	struct rt__in_heap *h = in_heap_here();
+
+	set_in_heap(h, false);
+	uint64_t signals = rt__load_rlx(&h->put_off);
+	if (rt__unlikely(signals)) {
+		h->put_off = 0;
+		rt__os_remove_sigmask(signals); /* they come here */
+	}
+}
+
+bool
+rt__heap_put_off(int sig)
+{
+	struct rt__in_heap *h = in_heap_here();
+
+	if (h->now)
+		h->put_off |= 1ul << (sig - 1);
+	return h->now;
 }
 
 /* ---- of foreign threads that have ended ---- */

@@ -14,9 +14,8 @@
  *
  * RTDEBUG=malloc=hard and =sample act where the fast paths end (hard.h); there is no profile then.
  *
- * Not there yet: guard regions round blocks of less than 1 MiB, but in hard mode; a fork from a
- * handler that has interrupted malloc (it waits for a lock that is held beneath it, or its child
- * loses what other threads' caches held).
+ * Not there: guard regions round blocks of less than 1 MiB, but in hard mode; and the child of a
+ * fork in a handler that has interrupted malloc loses what other threads' caches held.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -211,7 +210,8 @@ bad_pointer(const char *what, const void *p)
 	rt__bad_pointer(what, p);
 }
 
-/* The span of a block in use, which nobody watches any more; NULL in a handler that may not ask. */
+/* The span of a block in use, which nobody watches any more; NULL in a handler that was not put
+ * off. */
 static struct rt__span *
 unwatched(const char *what, const void *p, uint8_t **state)
 {
@@ -252,7 +252,7 @@ free_slow(void *p)
 	if (rt__bin_push(c, sp, p, state))
 		return;
 	if (!rt__heap_enter())
-		return; /* in a handler: rather lose it */
+		return; /* in a handler that was not put off: rather lose it */
 	c = rt__cache_twin(c, sp->noscan);
 	if (!c->none && sp->class < RT_CLASSES) {
 		if (rt__bin_full(&c->bins[sp->class]))

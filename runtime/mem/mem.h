@@ -43,6 +43,10 @@ void rt__cache_flush(struct rt__cache *c);
 /* In the child of a fork, when no lock is held: blocks in caches of threads that are not there are
  * free. */
 void rt__caches_recover(void);
+/* In a handler of the program's for a signal that can wait: true if it has interrupted the heap.
+ * The signal is to be blocked then, and sent to the thread again: it is unblocked when the heap
+ * has done what it was at. */
+bool rt__heap_put_off(int sig);
 /* On a foreign thread: around a handler of the program; and when the thread ends. */
 void rt__cache_hide(void);
 void rt__cache_unhide(void);

@@ -344,6 +344,7 @@ rt__profile_read(uint32_t *ret_n, size_t *ret_size)
 {
 	struct rt__profile_bucket *copy = NULL;
 	uint32_t n = 0;
+	bool entered = rt__heap_enter();
 
 	rt__lock(&profile.lock);
 	*ret_size = (profile.nbuckets + 1) * sizeof *copy;
@@ -352,6 +353,8 @@ rt__profile_read(uint32_t *ret_n, size_t *ret_size)
 		if (profile.buckets[i].allocs)
 			copy[n++] = profile.buckets[i];
 	rt__unlock(&profile.lock);
+	if (entered)
+		rt__heap_leave();
 	*ret_n = n;
 	return copy;
 }
@@ -364,11 +367,14 @@ rt_set_mem_profile_rate(size_t bytes)
 	if (rt__debug.malloc)
 		return 0; /* both want to see what the fast paths do not take */
 	bytes = bytes < RATE_MAX ? bytes : RATE_MAX;
+	bool entered = rt__heap_enter();
 	rt__lock(&profile.lock);
 	size_t was = rt__profile_rate.bytes;
 	rt__store_rlx(&rt__profile_rate.bytes, bytes);
 	rt__store_rlx(&rt__profile_rate.epoch, rt__profile_rate.epoch + 1);
 	rt__runs_use(bytes != 0);
 	rt__unlock(&profile.lock);
+	if (entered)
+		rt__heap_leave();
 	return was;
 }

@@ -144,11 +144,15 @@ rt__scavenge_forget(void)
 void
 rt__scavenge_all(void)
 {
+	bool entered = rt__heap_enter();
+
 	rt__caches_trim();
 	rt__central_trim(true);
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
+	if (entered)
+		rt__heap_leave();
 }
 
 /* ---- the limit ---- */

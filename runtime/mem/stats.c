@@ -51,6 +51,7 @@ static void
 read_totals(rt_mem_stats *ret)
 {
 	struct rt__heap *h = &rt__heap;
+	bool entered = rt__heap_enter();
 
 	*ret = (rt_mem_stats){0};
 	rt__lock(&h->lock);
@@ -61,6 +62,8 @@ read_totals(rt_mem_stats *ret)
 	ret->released = h->released;
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
+	if (entered)
+		rt__heap_leave();
 }
 
 void
@@ -146,11 +149,24 @@ check_unit(uint32_t unit)
 	return n;
 }
 
+/* Where it looks for blocks first is a span of its own. */
+static void
+check_cache(const struct rt__cache *c)
+{
+	for (unsigned class = 1; class < RT_CLASS_SMALL_END; class ++) {
+		uint32_t link = c->last_span[class];
+		const struct rt__span *sp = link ? rt__span_at(link - 1) : NULL;
+
+		CHECK(!sp || (sp->magic != 0 && sp->class == class && sp->owner == c), c);
+	}
+}
+
 void
 rt__mem_check(void)
 {
 	struct rt__heap *h = &rt__heap;
 	size_t free = 0, zero = 0;
+	bool entered = rt__heap_enter();
 
 	rt__lock(&h->lock);
 	for (uint32_t unit = 0; unit < h->nchunks * RT_CHUNK_UNITS;)
@@ -162,7 +178,11 @@ rt__mem_check(void)
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
+	for (const struct rt__cache *c = rt__load_acq(&rt__caches); c; c = c->next)
+		check_cache(c); /* acq: pairs with who has published the newest */
 	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
+	if (entered)
+		rt__heap_leave();
 }

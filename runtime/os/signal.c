@@ -52,6 +52,19 @@ rt__os_add_sigmask(uint64_t more)
 	return old;
 }
 
+void
+rt__os_remove_sigmask(uint64_t less)
+{
+	rt__syscall6(SYS_rt_sigprocmask, RT_SIG_UNBLOCK, (long)&less, 0, 8, 0, 0);
+}
+
+bool
+rt__os_signal_again(int sig, void *info)
+{
+	return rt__syscall6(SYS_rt_tgsigqueueinfo, rt__os_getpid(), rt__os_gettid(), sig,
+			    (long)info, 0, 0) == 0;
+}
+
 uint64_t
 rt__os_get_sigmask(void)
 {

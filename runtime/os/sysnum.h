@@ -44,6 +44,7 @@
 #define RT_MEMBARRIER_REGISTER_PRIVATE 16
 
 #define RT_SIG_BLOCK 0
+#define RT_SIG_UNBLOCK 1
 #define RT_SIG_SETMASK 2
 
 #define RT_SYS_process_madvise 440

@@ -117,6 +117,13 @@ struct rt__gdeque {
 	int32_t n;
 };
 
+/* Whether a thread is in the heap's shared part, where handlers of the program are put off; and
+ * which signals' have been. */
+struct rt__in_heap {
+	bool now;
+	uint64_t put_off;
+};
+
 struct rt__m {
 	/* (!) At offset 0: what %gs:0 reads. A foreign thread's %gs may lead to a head of its own
 	 * (rt__foreign_head), whose self is rt__m_foreign all the same. */
@@ -154,12 +161,13 @@ struct rt__m {
 	struct rt__p *old_p;      /* (m) the P that it entered its system call with */
 	void *signal_stack;       /* (c) for handlers */
 	uint64_t sigmask;         /* (m) signals that the thread blocks, outside of handlers */
-	bool in_heap;             /* (m) it is asking the heap's shared part for memory */
 	uint32_t critical;        /* (m) libc has blocked signals, and keeps its P: libc/lock.c */
 	bool own_mask;            /* (m) ... which are not the process's */
 	uint32_t locks_held;      /* (m) by rank; in builds with assertions */
 	uint32_t urg_pending;     /* (a) a preemption signal is under way to this M */
 	struct rt__timer *firing; /* (a) the timer whose function it runs, see sched/timer_heap.c */
+	/* (m) */
+	struct rt__in_heap in_heap;
 };
 
 /* What %gs leads to on a foreign thread that has a cache: so much of an M as is read that way. */

@@ -77,6 +77,22 @@ Test(malloc, handlers, .timeout = 60)
 	guest_ok("malloc", .args = {"handler"}, .timeout_s = 50);
 }
 
+/* They neither end the program nor wait for what they have interrupted. */
+Test(malloc, handlers_anywhere, .timeout = 200)
+{
+	static const char *const modes[] = {NULL, "RTDEBUG=malloc=hard", "RTDEBUG=malloc=sample:20",
+					    "RTDEBUG=memprofilerate=1,no_guard=1"};
+
+	for (int i = 0; i < 4; i++) {
+		guest_ok("malloc", .args = {"handler-anywhere", "1000", "300"}, .env = {modes[i]});
+		guest_ok("malloc", .args = {"handler-anywhere", "1000", "300", "thread"},
+			 .env = {modes[i]});
+	}
+	guest_ok("malloc", .args = {"handler-anywhere", "100", "3000", "fork"});
+	guest_ok("malloc", .args = {"handler-anywhere", "100", "3000", "fork", "thread"});
+	guest_ok("malloc", .args = {"handler-once"});
+}
+
 Test(malloc, no_memory, .timeout = 60)
 {
 	guest_ok("malloc", .args = {"no-memory", "64", "50000"});

@@ -479,6 +479,122 @@ handler(int argc, char **argv)
 	return ok();
 }
 
+/* Whatever malloc is at, in the locks of the heap, too: one that came then is put off. */
+static struct {
+	char *p[500];
+	uint64_t seed;
+} busy = {.seed = 88172645463325252};
+
+static void
+keep_busy(int until)
+{
+	rt_mem_stats st;
+
+	while (handled < until) {
+		size_t i = draw(&busy.seed) % GUEST_LEN(busy.p);
+		size_t size = 1 + draw(&busy.seed) % (draw(&busy.seed) % 50 ? 400 : 200000);
+
+		free(busy.p[i]);
+		CHECK((busy.p[i] = malloc(size)));
+		busy.p[i][0] = busy.p[i][size - 1] = (char)i;
+		if (draw(&busy.seed) % 100 == 0)
+			rt_read_mem_stats(&st);
+	}
+	for (size_t i = 0; i < GUEST_LEN(busy.p); i++) {
+		CHECK(!busy.p[i] || busy.p[i][0] == (char)i);
+		free(busy.p[i]);
+		busy.p[i] = NULL;
+	}
+}
+
+static void
+on_alarm_all_sizes(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	for (size_t size = 1; size < 3 * MIB; size *= 7) {
+		char *p = malloc(size);
+
+		CHECK(p);
+		p[0] = p[size - 1] = 1;
+		free(p);
+	}
+	handled++;
+	errno = saved;
+}
+
+static void
+on_alarm_fork(int sig)
+{
+	int saved = errno, status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		on_alarm_all_sizes(sig);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	handled++;
+	errno = saved;
+}
+
+static void *
+keep_busy_thread(void *until)
+{
+	keep_busy((int)(intptr_t)until);
+	return NULL;
+}
+
+/* handler-anywhere N US [fork] [thread]: N signals, so far apart, on a goroutine or a thread. */
+static int
+handler_anywhere(int argc, char **argv)
+{
+	int n = number(argc, argv, 1000), us = number(argc - 1, argv + 1, 200);
+	struct itimerval every = {{0, us}, {0, us}};
+	bool forks = false, thread = false;
+	sigset_t set;
+	pthread_t t;
+
+	for (int i = 2; i < argc; i++) {
+		forks |= strcmp(argv[i], "fork") == 0;
+		thread |= strcmp(argv[i], "thread") == 0;
+	}
+	signal(SIGALRM, forks ? on_alarm_fork : on_alarm_all_sizes);
+	if (thread) {
+		CHECK(pthread_create(&t, NULL, keep_busy_thread, (void *)(intptr_t)n) == 0);
+		sigemptyset(&set);
+		sigaddset(&set, SIGALRM);
+		pthread_sigmask(SIG_BLOCK, &set, NULL);
+	}
+	setitimer(ITIMER_REAL, &every, NULL);
+	if (thread)
+		pthread_join(t, NULL);
+	else
+		keep_busy(n);
+	rt__mem_check();
+	return ok();
+}
+
+/* A handler that is for one signal only gets that one, if it was put off, too. */
+static int
+handler_once(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = on_alarm_all_sizes, .sa_flags = (int)SA_RESETHAND};
+	struct itimerval soon = {{0, 0}, {0, 50}};
+
+	for (int i = 1; i <= number(argc, argv, 1000); i++) {
+		struct sigaction after;
+
+		CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
+		setitimer(ITIMER_REAL, &soon, NULL);
+		keep_busy(i);
+		CHECK(sigaction(SIGALRM, NULL, &after) == 0 && after.sa_handler == SIG_DFL);
+	}
+	return ok();
+}
+
 /* ---- limits ---- */
 
 static int
@@ -660,6 +776,8 @@ static const struct guest_case cases[] = {
 	{"stress", stress},
 	{"forks", forks},
 	{"handler", handler},
+	{"handler-anywhere", handler_anywhere},
+	{"handler-once", handler_once},
 	{"generations", generations},
 	{"generations-of-threads", generations_of_threads},
 	{"no-memory", no_memory},

@@ -23,6 +23,17 @@ rt__caches_trim(void)
 {
 }
 
+bool
+rt__heap_enter(void)
+{
+	return true;
+}
+
+void
+rt__heap_leave(void)
+{
+}
+
 struct rt__profile_rate rt__profile_rate;
 
 bool

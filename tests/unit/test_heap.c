@@ -233,6 +233,34 @@ Test(heap, blocks_go_back_to_their_owner)
 			cr_assert_eq(state_of(p[i]), RT_BLOCK_FREE);
 }
 
+/* A cache takes over another's span, which then goes, and its unit is used for another class: the
+ * first owner does not take it for its own any more. */
+Test(heap, a_span_that_was_taken_over_is_forgotten)
+{
+	enum { SPANS = 40, SIZE = 32768 }; /* two in each */
+	unsigned class = rt__size_class(SIZE);
+	void *p[2 * SPANS];
+	bool zero;
+
+	setup(MAX_CHUNKS);
+	for (int i = 0; i < 2 * SPANS; i++)
+		p[i] = take(caches[0], SIZE, &zero);
+	const struct rt__span *last = rt__span_at(caches[0]->last_span[class] - 1);
+	for (int round = 0; round < 2; round++) /* the last one's first */
+		for (int i = 0; i < 2 * SPANS; i++)
+			if (p[i] && (rt__unit_of(p[i]) == last) == (round == 0) && i % 2) {
+				give(caches[0], p[i]);
+				p[i] = NULL;
+				rt__cache_flush(caches[0]);
+			}
+	cr_assert(last->owner == caches[0] && last->listed);
+	void *q = take(caches[1], SIZE, &zero);
+	cr_assert(rt__unit_of(q)->owner == caches[1]);
+	cr_assert(rt__unit_of(q) == last, "it took another one");
+	rt__mem_check();
+	cr_assert_eq(caches[0]->last_span[class], 0);
+}
+
 Test(heap, blocks_wander_between_threads)
 {
 	pthread_t t[CACHES];
