@@ -54,7 +54,7 @@ void rt__unlock_check(const struct rt__lock *l);
 #define rt__unlock_check(l) ((void)0)
 #endif
 
-static inline void
+static inline __attribute__((always_inline)) void
 rt__lock(struct rt__lock *l)
 {
 	rt__lock_check(l);
@@ -62,7 +62,7 @@ rt__lock(struct rt__lock *l)
 		rt__lock_slow(l);
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 rt__unlock(struct rt__lock *l)
 {
 	rt__unlock_check(l);
