@@ -32,6 +32,10 @@
 
 HIDDEN void __init_libc(char **envp, char *argv0);
 
+/* crtbegin.o's otherwise: C++ names the image by it whose destructors are to run. There is one. */
+extern WEAK_HIDDEN const void *const __dso_handle;
+const void *const __dso_handle = NULL;
+
 /* Where the linker puts IRELATIVE relocations of a program that is not position-independent. */
 extern WEAK_HIDDEN const Elf64_Rela __rela_iplt_start[], __rela_iplt_end[];
 

@@ -255,6 +255,33 @@ EOF
 check "compiler and linker by hand, with --print-flags" sh by-hand.sh "$rt0_cc"
 runs "by hand" ./by-hand "$hello"
 
+# ---- C++ without a library of its own: what it needs of libc and of the entry point ----
+if command -v clang++ >/dev/null; then
+	cat >object.cc <<'EOF'
+extern "C" int puts(const char *);
+extern "C" void *malloc(unsigned long);
+extern "C" void free(void *);
+void *operator new(unsigned long n) { return malloc(n); }
+void operator delete(void *p) noexcept { free(p); }
+struct Noted {
+	const char *text;
+	Noted(const char *t) : text(t) { puts("made"); }
+	~Noted() { puts(text); }
+};
+static Noted outer("the last");
+int main() { delete new Noted("deleted"); return 0; }
+EOF
+	check "C++ object" clang++ -O1 -fPIE -fno-exceptions -fno-rtti -fno-sized-deallocation \
+		-c -o object.o object.cc
+	for how in -static -static-pie; do
+		check "C++ $how" "$rt0_cc" $how -o object object.o
+		runs "constructors and destructors" ./object "made
+made
+deleted
+the last"
+	done
+fi
+
 # ---- an installed tree, moved to a folder with a space ----
 if command -v meson >/dev/null && [ -n "${RT0_BUILD:-}" ]; then
 	check "meson install" env DESTDIR="$work/installed" meson install -C "$RT0_BUILD" \

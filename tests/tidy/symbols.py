@@ -25,7 +25,7 @@ REPLACED = {  # libc's names; the file that defines each says why
     "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
     "__block_all_sigs", "__block_app_sigs", "__restore_sigs",
 }
-ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64"}
+ENTRY = {"_start", "_rt0_amd64_linux", "_rt0_amd64", "__dso_handle"}
 OURS = re.compile(r"rt_[a-z]|rt__[a-z]")
 
 
