@@ -24,7 +24,7 @@
  *
  * Transparent huge pages are off: with them, the first touch would commit 2 MiB.
  *
- * Rejected: populating the first pages of new slots ahead in one call (they are 260 KiB apart: it
+ * Rejected: populating the first pages of new slots ahead in one call (they are 268 KiB apart: it
  * saves a tenth of a fault, measured, and wastes pages of who never needs them); one guard of many
  * pages for several stacks (each stack needs its own below it); guard pages that are simply not
  * mapped (the kernel would put somebody's one-page mapping there).

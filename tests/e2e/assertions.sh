@@ -21,9 +21,9 @@ fail() {
 		-Dassertions=true >"$build/assertions.log" || fail
 
 guests='api api-O0 stack sched stress block preempt preempt_libc preempt_regs preempt_stress
-	init_goroutines each_p'
+	preempt_return preempt_return-O0 init_goroutines each_p'
 # A clang that is not there builds none of its own.
-for g in api-clang api-clang-O0 stack-clang; do
+for g in api-clang api-clang-O0 stack-clang preempt_return-clang; do
 	[ ! -f "$build/tests/guest/$g" ] || guests="$guests $g"
 done
 targets=

@@ -73,6 +73,10 @@ void guest_run_ok_on_procs(const char *name, const struct guest_options *options
 #define guest_ok_on_procs(name_, ...)                                                              \
 	guest_run_ok_on_procs(name_, &(const struct guest_options){__VA_ARGS__})
 
+/* So many goroutines, or, where each of their guards takes two of the mappings that a process may
+ * have (before Linux 6.13), as many as there can be with the kernel's usual limit. */
+const char *guest_goroutines(const char *n);
+
 /* Whether a guest was built: those of clang are only where there is one. */
 bool guest_exists(const char *name);
 

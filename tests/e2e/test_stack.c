@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks: sizes, guards, cost, memory that comes back; and every limit, reached on purpose. */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <criterion/criterion.h>
 #include <sys/resource.h>
 
@@ -21,10 +22,10 @@ Test(stack, sizes)
 /* One page, and its share of the page tables. With smaller stacks, of those less. */
 Test(stack, cost)
 {
-	guest_ok("stack", .args = {"cost", "100000", "4800"}, .timeout_s = 120);
+	guest_ok("stack", .args = {"cost", guest_goroutines("100000"), "4800"}, .timeout_s = 120);
 	guest_ok("stack", .args = {"cost", "20000", "4800"}, .env = {NO_GUARD}, .timeout_s = 120);
-	guest_ok("stack", .args = {"cost", "50000", "4400"}, .env = {"RTSTACK=16K"},
-		 .timeout_s = 120);
+	guest_ok("stack", .args = {"cost", guest_goroutines("50000"), "4400"},
+		 .env = {"RTSTACK=16K"}, .timeout_s = 120);
 }
 
 Test(stack, guards)
@@ -34,10 +35,33 @@ Test(stack, guards)
 	guest_ok("stack", .args = {"guards", "1000"}, .env = {"RTSTACK=16K"}, .timeout_s = 120);
 }
 
+/* No frame of libc passes over the guard, wherever it begins: there is room for it, or an overflow.
+ */
+Test(stack, frames_of_libc_meet_the_guard, .timeout = 120)
+{
+	static const char *const envs[] = {"RTDEBUG=", NO_GUARD};
+	int ends[2] = {0};
+
+	for (int left = 512; left < 10240; left += 64) {
+		char number[16];
+
+		snprintf(number, sizeof number, "%d", left);
+		struct guest g = guest_run("stack", .args = {"step-over", number},
+					   .env = {envs[left / 64 % 2]});
+		bool over = strstr(g.err, "fatal error: stack overflow\n") != NULL;
+
+		guest_expect_exit(&g, over ? 2 : 0);
+		ends[over]++;
+		guest_free(&g);
+	}
+	cr_assert(ends[0] > 0 && ends[1] > 0);
+}
+
 Test(stack, memory_comes_back)
 {
 	guest_ok("stack", .args = {"given-back", "1000", "200", "4096"}, .timeout_s = 120);
-	guest_ok("stack", .args = {"given-back", "50000", "0", "16384"}, .timeout_s = 120);
+	guest_ok("stack", .args = {"given-back", guest_goroutines("50000"), "0", "16384"},
+		 .timeout_s = 120);
 	guest_ok("stack", .args = {"given-back", "1000", "200", "4096"}, .env = {NO_GUARD},
 		 .timeout_s = 120);
 }
@@ -92,7 +116,7 @@ Test(stack, out_of_address_space)
 
 		guest_expect_exit(&g, 2);
 		guest_expect_err(&g,
-				 "runtime: cannot reserve a goroutine's stack (266240 bytes)\n");
+				 "runtime: cannot reserve a goroutine's stack (274432 bytes)\n");
 		guest_expect_err(&g, "ulimit -v");
 		guest_expect_err(&g, "fatal error: out of memory\n");
 		guest_free(&g);

@@ -246,6 +246,50 @@ cost(int argc, char **argv)
 	return ok();
 }
 
+/* ---- a large frame of libc near the end ---- */
+
+#define TIGHT ((size_t)64 << 10)
+#define LEAST_FOR_PRINTF 7000 /* musl's has a frame of 7.5 KB */
+
+static uintptr_t tight_end; /* of the stack, its low one */
+
+/* printf of a double with so many bytes left, or a few more. */
+static NOINLINE void
+print_with(uintptr_t bytes)
+{
+	char here[32];
+	uintptr_t more = (uintptr_t)here - tight_end - bytes;
+	volatile char *frame = __builtin_alloca(more);
+
+	for (uintptr_t i = 0; i < more; i += 16)
+		frame[i] = 1;
+	snprintf(here, sizeof here, "%f", 1.5);
+	CHECK(strcmp(here, "1.500000") == 0);
+	CHECK(bytes >= LEAST_FOR_PRINTF); /* or it was not the memory of this stack */
+}
+
+static void
+tight(long bytes, rt_wg *wg)
+{
+	uintptr_t here = (uintptr_t)&wg;
+
+	/* The stack ends at a page; the G and its thread-locals take less than one there. */
+	tight_end = (here / PAGE + 1) * PAGE - TIGHT;
+	print_with((uintptr_t)bytes);
+	rt_wg_done(wg);
+}
+
+static int
+step_over(int argc, char **argv)
+{
+	rt_wg wg = RT_WG_INIT;
+
+	rt_wg_add(&wg, 1);
+	CHECK(rt_go_attr(RT_ATTR(.stack = TIGHT), tight, arg(argc, argv, 0, 0), &wg) == 0);
+	rt_wg_wait(&wg);
+	return ok();
+}
+
 /* ---- guards ---- */
 
 static void
@@ -585,6 +629,7 @@ static const struct guest_case cases[] = {
 	{"guards", guards},         {"disused", disused},     {"by-itself", by_itself},
 	{"given-back", given_back}, {"churn", churn},         {"signals", signals},
 	{"exhaust", exhaust},       {"many", many},           {"usage", usage},
+	{"step-over", step_over},
 };
 
 int
