@@ -2,8 +2,10 @@
 /* rtinspect ps and rtinspect core: goroutines of a running program and in a core file. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <regex.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +84,43 @@ park_in(const char *dir, const char *name, const char *const *args)
 }
 
 #define PARK(name, ...) park_in(NULL, name, (const char *const[]){__VA_ARGS__, NULL})
+
+/* Whether the thread is in a system call whose number and first argument begin the text. */
+static bool
+thread_is_in(const struct park *p, const char *tid, const char *call)
+{
+	char path[300], text[64] = "";
+
+	snprintf(path, sizeof path, "/proc/%s/task/%s/syscall", p->number, tid);
+	FILE *in = fopen(path, "re");
+	bool is = in && fgets(text, sizeof text, in) && strncmp(text, call, strlen(call)) == 0;
+	if (in)
+		fclose(in);
+	return is;
+}
+
+/* Until a thread of it is: what it has printed can be read before it has come back from that. */
+static void
+wait_until_in(const struct park *p, const char *call)
+{
+	char path[64];
+	bool is = false;
+
+	snprintf(path, sizeof path, "/proc/%s/task", p->number);
+	for (int i = 0; !is && i < 10000; i++, poll(NULL, 0, 1)) {
+		DIR *d = opendir(path);
+		const struct dirent *e;
+
+		cr_assert(d);
+		while (!is && (e = readdir(d)) != NULL)
+			is = e->d_name[0] != '.' && thread_is_in(p, e->d_name, call);
+		closedir(d);
+	}
+	cr_assert(is, "no thread comes to the call %s", call);
+}
+
+#define IN_READ "0 0x0 "  /* of standard input */
+#define IN_WRITE "1 0x2 " /* to standard error */
 
 static int
 release(struct park *p)
@@ -162,8 +201,9 @@ Test(ps, lists_goroutines, .timeout = 60)
 Test(ps, traceback, .timeout = 60)
 {
 	struct park p = PARK("park", "1");
-	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
 
+	wait_until_in(&p, IN_READ);
+	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
 	guest_expect_exit(&g, 0);
 	guest_expect_err_is(&g, "");
 	/* All of it: a goroutine's own frames and the call into the runtime, libc's by name. */
@@ -295,21 +335,6 @@ make_full_pipe(int pipe_ends[2])
 	cr_assert(errno == EAGAIN && fcntl(pipe_ends[1], F_SETFL, 0) == 0);
 }
 
-/* Until the process's first thread writes to stderr. */
-static void
-wait_until_it_reports(const struct park *p)
-{
-	char path[64], call[64] = "";
-
-	snprintf(path, sizeof path, "/proc/%s/syscall", p->number);
-	while (strncmp(call, "0x1 0x2 ", 8) != 0 && strncmp(call, "1 0x2 ", 6) != 0) {
-		FILE *in = fopen(path, "re");
-
-		cr_assert(in && fgets(call, sizeof call, in), "%s", path);
-		fclose(in);
-	}
-}
-
 /* A goroutine that has a report printed is not on its own stack, but it is where it aborted. With
  * one processor it is on the process's first thread, whose own stack lies above all others. */
 Test(ps, reporting, .timeout = 60)
@@ -321,7 +346,7 @@ Test(ps, reporting, .timeout = 60)
 	park_err = full[1];
 	struct park p = PARK("park", "1", "abort");
 	close(p.in);
-	wait_until_it_reports(&p);
+	wait_until_in(&p, IN_WRITE);
 	struct guest g = RTINSPECT_RUN("ps", "-v", p.number);
 	guest_expect_out_matches(&g,
 				 "^goroutine 1 \\[running\\]:\nabort\\(\\.\\.\\.\\)\n.*\nmain\\(");
