@@ -6,9 +6,9 @@
  *	   memory is right, so nothing here uses one: all symbols are hidden, and so PC-relative.
  *	2. __init_libc: environ, auxv, page size, the first thread pointer, the stack canary. musl's
  *	   own __libc_start_main would go on to run constructors here; ours wait for the main
- *goroutine.
+ * goroutine.
  *	3. IRELATIVE relocations (ifunc): their resolvers are ordinary C that may use thread-locals,
- *so they come after libc. Static musl does not apply them at all.
+ * so they come after libc. Static musl does not apply them at all.
  *	4. RELRO: what only relocation had to write becomes read-only. Static musl omits this too.
  *
  * Compiled without stack protector: the canary does not exist before 2.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is said of a block that malloc=hard or =sample knows, in reports of misuse and of faults:
- *what has happened to it, its size, who allocated it and who freed it.
+ * what has happened to it, its size, who allocated it and who freed it.
  *
  *	runtime: free(0x7f52c2010010): overrun by 1 byte: 00
  *	runtime: block of 100 bytes (class 128) at 0x7f52c2010010

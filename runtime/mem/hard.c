@@ -7,11 +7,11 @@
  *
  * Nobody has a cache in this mode: the fast paths find empty bins, and places that are no blocks,
  * and end here; so the mode costs nothing when it is off. When it is on, a malloc and its free take
- * 7 to 9 us, most of it for two call stacks and for masking signals, and a small block about 100
+ * 7 to 9 us, most of it for two call stacks, and a small block about 100
  * bytes more.
  *
- * One lock for all. Signals wait while it is held: here each malloc would be one that a handler
- * must not interrupt, and handlers are to allocate as they do without this mode.
+ * One lock for all, inside the heap: handlers of the program wait until it is left (here.c), and
+ * allocate as they do without this mode.
  */
 
 #include "mem/hard.h"
@@ -208,7 +208,6 @@ rt__hard_free(const char *what, void *p)
 bool
 rt__hard_size(const void *p, size_t *ret)
 {
-
 	if (!enter())
 		return false;
 	const struct rt__record *r = in_use(p);

@@ -85,8 +85,7 @@ int rt__os_tgkill(int tid, int sig);
 void rt__os_set_sigmask(uint64_t mask);
 uint64_t rt__os_block_signals(void);
 uint64_t rt__os_get_sigmask(void);
-/* Blocks more signals, and returns what the mask was; unblocks some. */
-uint64_t rt__os_add_sigmask(uint64_t more);
+/* Unblocks some signals. */
 void rt__os_remove_sigmask(uint64_t less);
 /* Sends this thread a signal with what the kernel said of it when it came: false if it cannot be
  * done. */

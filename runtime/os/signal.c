@@ -43,15 +43,6 @@ rt__os_block_signals(void)
 	return old;
 }
 
-uint64_t
-rt__os_add_sigmask(uint64_t more)
-{
-	uint64_t old = 0;
-
-	rt__syscall6(SYS_rt_sigprocmask, RT_SIG_BLOCK, (long)&more, (long)&old, 8, 0, 0);
-	return old;
-}
-
 void
 rt__os_remove_sigmask(uint64_t less)
 {

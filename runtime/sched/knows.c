@@ -15,12 +15,12 @@
  * so there it is not said.
  *
  * Who waits for the same thing is no candidate: that is why it knows of it. Of the cycles that
- *there are, the shortest is named; of several, one with as many certain steps as there are.
+ * there are, the shortest is named; of several, one with as many certain steps as there are.
  *
  * All in a report: allocates nothing, takes no lock, reads only what is there. The registers are
  * those that the switch has pushed, as they are in the program's innermost frame. The work is
  * bounded; where there are more goroutines or things than there is room for, nothing is said.
- *Blocks of RTDEBUG=malloc begin behind their start (mem/hard.h), and are not followed.
+ * Blocks of RTDEBUG=malloc begin behind their start (mem/hard.h), and are not followed.
  *
  * Rejected: to go on from block to block, as a collector does. In a program with a few global
  * structures, everybody knows of everything that way.

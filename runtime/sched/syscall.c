@@ -20,8 +20,8 @@
  * An M that comes back to find no P queues its goroutine globally, asks for the P of one that has
  * run long (preempt.c), so that a program full of busy goroutines still answers quickly, waits a
  * little, and sleeps, but for asking again. If a preemption made room, it is given the P and goes
- *on; if some M runs out of work and takes the goroutine from the queue, that one runs it, and this
- *M is idle from then on.
+ * on; if some M runs out of work and takes the goroutine from the queue, that one runs it, and this
+ * M is idle from then on.
  *
  * Runs on the goroutine's stack, with its thread pointer. Signal handlers of the program may run
  * between enter and exit; their calls are plain, wherever they run. longjmp out of a handler comes

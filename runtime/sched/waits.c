@@ -259,7 +259,6 @@ read_case(const struct rt__g *gp, const rt_case *k, struct rt__wait_for *w)
 		[RT__CASE_TIMER] = RT_ON_TIMER,  [RT__CASE_WG] = RT_ON_WG,
 		[RT__CASE_DONE] = RT_ON_CONTEXT, [RT__CASE_AT] = RT_ON_TIME,
 	};
-
 	bool on_time = k->rt_kind == RT__CASE_AT;
 
 	*w = (struct rt__wait_for){.object = (uintptr_t)k->rt_object};

@@ -6,9 +6,9 @@
  *		/home/me/store.c:42 +0x1d
  *
  * where +0x1d is how far into the function. A function that was inlined has a frame of its own
- *before the one that it is part of, without an offset. Without line information the second line
- *says where the code is from: "libc.a +0x1d", "librt0.a +0x1d"; or, where not even a name is known,
- *what addr2line takes: "./prog +0x401234".
+ * before the one that it is part of, without an offset. Without line information the second line
+ * says where the code is from: "libc.a +0x1d", "librt0.a +0x1d"; or, where not even a name is
+ * known, what addr2line takes: "./prog +0x401234".
  *
  * All frames are walked, so that the count of those left out is right, but only the pcs of the
  * first and last 50 are kept, and looked up together: one pass over the debug information. What is

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks: sizes, guards, cost, memory that comes back; and every limit, reached on purpose. */
 #define _GNU_SOURCE
-#include <stdio.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "guest.h"

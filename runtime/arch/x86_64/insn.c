@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The length of any x86-64 instruction up to AVX-512 (SDM volume 2, appendix A). A table has a
- *letter for each opcode that says what follows it:
+ * letter for each opcode that says what follows it:
  *
  *	. nothing   m ModRM   b ModRM and 1 byte   z ModRM and 4 bytes (2 with prefix 66)
  *	1 1 byte    4 4 bytes (2 with prefix 66)   j 1-byte jump   J 4-byte jump

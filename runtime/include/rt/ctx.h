@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rt/ctx.h: contexts, after Go's package context: who asks for something says how long it is of
- *use, and tells all who work on it when it is not.
+ * use, and tells all who work on it when it is not.
  *
  *	rt_ctx ctx;
  *

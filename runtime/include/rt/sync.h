@@ -447,8 +447,8 @@ void rt_singleflight_forget(rt_singleflight *g, const char *key);
  *	rt_pool_put(&buffers, b);
  *
  * Each processor has a cache of its own, of up to 58 items; what does not fit is freed at once.
- *Half of what nobody has used for a second is freed while the pool is in use; all of what is
- *cached, by rt_free_os_memory and rt_pool_drain. An item that was put in may not come back at all.
+ * Half of what nobody has used for a second is freed while the pool is in use; all of what is
+ * cached, by rt_free_os_memory and rt_pool_drain. An item that was put in may not come back at all.
  */
 typedef struct rt_pool {
 	void *(*rt_new)(void);
