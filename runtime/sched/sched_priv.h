@@ -478,7 +478,7 @@ void rt__run_safe_point(struct rt__p *pp);
 /*
  * Each G is on a page of its own: the first touch of one that has not run lately misses the TLB
  * and the cache. Whoever walks a row of them asks for the one after the next: for the line that
- * the scheduler reads, and for the one that a first frame is in. gp may be NULL, and stale.
+ * the scheduler reads, and for the one that a first frame is in.
  */
 #define RT_PREFETCH 2
 static inline void
