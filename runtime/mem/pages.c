@@ -190,7 +190,7 @@ grow_tables(uint32_t n)
 		__builtin_memcpy(chunks, h->chunks, h->nchunks * sizeof *chunks);
 		__builtin_memcpy(longest, h->longest, h->nchunks * sizeof *longest);
 	}
-	rt__store_rlx(&h->chunks, chunks);
+	rt__store_rel(&h->chunks, chunks); /* with its contents, for rt__mem_find */
 	h->longest = longest;
 	h->table_cap = cap;
 	return true;

@@ -97,6 +97,19 @@ end(void)
 	rt__store_rel(&scavenge.busy, false);
 }
 
+void
+rt__scavenge_hold(void)
+{
+	while (!begin())
+		rt__os_yield();
+}
+
+void
+rt__scavenge_let_go(void)
+{
+	end();
+}
+
 int64_t
 rt__scavenge_tick(int64_t now)
 {
@@ -144,15 +157,13 @@ rt__scavenge_forget(void)
 void
 rt__scavenge_all(void)
 {
-	bool entered = rt__heap_enter();
-
+	rt__heap_enter();
 	rt__caches_trim();
 	rt__central_trim(true);
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
-	if (entered)
-		rt__heap_leave();
+	rt__heap_leave();
 }
 
 /* ---- the limit ---- */
