@@ -217,8 +217,8 @@ void rt__scavenge_let_go(void);
 /* Gives memory back at once when there is more of it free than in use, and not just a little. */
 void rt__dirty_trim(void);
 
-/* When the heap grows: what the cgroup allows, if nobody has asked yet. */
-void rt__limit_find(void);
+/* Before the heap grows to so many chunks: what the cgroup allows, if nobody has asked yet. */
+void rt__limit_find(uint32_t chunks);
 /* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
 void rt__limit_keep(size_t units);
 

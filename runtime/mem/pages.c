@@ -260,12 +260,12 @@ grow(uint32_t n)
 
 	if (h->nchunks == 0)
 		return commit(1) == RT_MAPPED;
-	rt__limit_find();
 	do {
 		uint32_t left = h->max_chunks - h->nchunks, step = n > h->step ? n : h->step;
 
 		if (n > left)
 			return false;
+		rt__limit_find(h->nchunks + step);
 		got = commit(step < left ? step : left);
 		if (got != RT_MAPPED && step > n)
 			got = commit(n);

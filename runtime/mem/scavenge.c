@@ -32,7 +32,8 @@
 #define POLL_PACE_NS 1000000l
 #define POLL_PACE_UNITS 32u
 
-#define ASK_CGROUP 512u /* units, 32 MiB: a smaller heap does not care */
+#define ASK_CGROUP 16u /* chunks, 32 MiB: a smaller heap does not care */
+#define OTHER_PART 16u /* of what the cgroup has: stacks, tables, the kernel's; not for the heap */
 
 static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
@@ -182,10 +183,12 @@ rt__mem_set_limit(size_t bytes)
 }
 
 void
-rt__limit_find(void)
+rt__limit_find(uint32_t chunks)
 {
-	if (!rt__heap.limit_known && rt__heap.used + rt__heap.dirty > ASK_CGROUP)
-		set_limit(rt__cgroup_memory());
+	if (rt__heap.limit_known || chunks <= ASK_CGROUP)
+		return;
+	size_t all = rt__cgroup_memory();
+	set_limit(all - all / OTHER_PART);
 }
 
 void
