@@ -83,6 +83,11 @@ Test(malloc, any_address_leads_to_its_block, .timeout = 200)
 	guest_ok_on_procs("find", .args = {"racing"}, .timeout_s = 60);
 }
 
+Test(malloc, beside_children, .timeout = 300)
+{
+	guest_ok_on_procs("heap_crowd", .args = {"children"}, .timeout_s = 60);
+}
+
 Test(malloc, forks, .timeout = 300)
 {
 	guest_ok_on_procs("malloc", .args = {"forks"}, .timeout_s = 90);

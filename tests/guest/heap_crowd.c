@@ -8,6 +8,8 @@
  */
 #include <malloc.h>
 #include <pthread.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -239,8 +241,81 @@ crowd(int argc, char **argv)
 	return ok();
 }
 
+/* ---- beside who starts other programs ---- */
+
+static int parents; /* (a) that have not done yet */
+
+static void
+beside(uint64_t seed)
+{
+	while (GET(parents) > 0)
+		use(draw(&seed), (int)(seed % 7), 200, true);
+	ADD(running, -1);
+}
+
+/* By all the ways of libc, vfork's and fork's. But popen by one of them only: in musl, one call of
+ * it may close the pipe of another (a FILE is on the list of open ones still when its descriptor is
+ * closed already, and free for others), on threads as well. */
+static void
+start_one(int way, bool alone)
+{
+	char *const args[] = {"true", NULL};
+	int status = -1;
+	pid_t pid = -1;
+	FILE *f;
+
+	switch (way % (alone ? 4 : 3)) {
+	case 0:
+		CHECK(posix_spawn(&pid, "/bin/true", NULL, NULL, args, NULL) == 0);
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		break;
+	case 1:
+		CHECK(system("exit 7") == 7 << 8);
+		break;
+	case 2:
+		pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			free(malloc(100));
+			execv("/bin/true", args);
+			_exit(9);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		break;
+	default:
+		f = popen("echo a; exit 5", "r");
+		CHECK(f && fgetc(f) == 'a' && pclose(f) == 5 << 8);
+	}
+}
+
+static void
+parent(int n, bool first)
+{
+	for (int i = 0; i < n; i++)
+		start_one(i, first);
+	ADD(parents, -1);
+}
+
+/* children [N]: each of 4 parents has so many, one after the other. */
+static int
+children(int argc, char **argv)
+{
+	int n = number(argc, argv, 12);
+
+	SET(parents, 4);
+	SET(running, 12);
+	for (int i = 0; i < 4; i++)
+		rt_go(parent, n, i == 0);
+	for (uint64_t i = 0; i < 12; i++)
+		rt_go(beside, (i + 1) * 0x9e3779b97f4a7c15);
+	YIELD_UNTIL(GET(running) == 0);
+	rt__mem_check_stopped();
+	return ok();
+}
+
 static const struct guest_case cases[] = {
 	{"crowd", crowd},
+	{"children", children},
 };
 
 int
