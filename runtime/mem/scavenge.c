@@ -33,7 +33,7 @@
 #define POLL_PACE_UNITS 32u
 
 #define ASK_CGROUP 16u /* chunks, 32 MiB: a smaller heap does not care */
-#define OTHER_PART 16u /* of what the cgroup has: stacks, tables, the kernel's; not for the heap */
+#define OTHER_PART 16u /* of what the cgroup has: stacks, tables, the kernel's */
 
 static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
