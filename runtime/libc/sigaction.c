@@ -252,8 +252,11 @@ sigaction(int sig, const struct sigaction *restrict sa, struct sigaction *restri
 	struct sigaction is, was;
 	int r;
 
-	if (sa)
+	if (sa) {
 		is = sa->sa_handler == SIG_DFL && is_reported(sig) ? reporting() : *sa;
+		if (is_handler(sa))
+			rt__guard_signal_stack();
+	}
 	if (sig == RT_SIGURG)
 		r = exchange_taken(sig, sa ? &is : NULL, &was);
 	else

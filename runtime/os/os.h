@@ -102,6 +102,9 @@ void rt__eprint_collect(bool on);
 
 /* ---- signal_stack.c ---- */
 
+/* What every stack has below it: more than a frame of libc (stack/arena.c). */
+#define RT_GUARD_PAGES 3
+
 /* How large a stack the handlers of this runtime need. */
 size_t rt__os_signal_stack_size(void);
 /* Memory for one, with a guard below; NULL if there is none. */

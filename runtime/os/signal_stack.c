@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A stack for signal handlers, since the one that overflows has no room for them. */
+/*
+ * A stack for signal handlers, since the one that overflows has no room for them. Their own may
+ * overflow as well, and has a guard. A fault there is reported on the same stack, from its top
+ * again, if the kernel finds the stack pointer outside of it: so what the kernel knows of ends a
+ * red zone early, for a function that writes into that and has not moved the stack pointer.
+ */
 #include <elf.h>
 #include <signal.h>
 
@@ -25,18 +30,25 @@ rt__os_signal_stack_size(void)
 	return RT_ALIGN_UP(2 * frame + REPORT, rt__os.page_size);
 }
 
+static size_t
+guard_size(void)
+{
+	return RT_GUARD_PAGES * rt__os.page_size;
+}
+
 void *
 rt__os_signal_stack_new(size_t size)
 {
-	char *p = rt__os_reserve(rt__os.page_size + size);
+	size_t guard = guard_size();
+	char *p = rt__os_reserve(guard + size);
 
 	if (!p)
 		return NULL;
-	if (rt__os_guard(p, rt__os.page_size) < 0) {
-		rt__os_unmap(p, rt__os.page_size + size);
+	if (rt__os_guard(p, guard) < 0) {
+		rt__os_unmap(p, guard + size);
 		return NULL;
 	}
-	return p + rt__os.page_size;
+	return p + guard;
 }
 
 struct altstack {
@@ -48,7 +60,7 @@ struct altstack {
 int
 rt__os_sigaltstack(void *stack, size_t size)
 {
-	struct altstack ss = {stack, 0, size};
+	struct altstack ss = {(char *)stack + RT_RED_ZONE, 0, size - RT_RED_ZONE};
 
 	return (int)rt__syscall3(SYS_sigaltstack, (long)&ss, 0, 0);
 }
@@ -61,7 +73,8 @@ rt__os_signal_stack_end(void *stack, size_t size)
 	struct altstack now = {0}, none = {.flags = SS_DISABLE};
 
 	rt__syscall3(SYS_sigaltstack, 0, (long)&now, 0);
-	if (now.sp == stack && rt__syscall3(SYS_sigaltstack, (long)&none, 0, 0) < 0)
+	if (now.sp == (char *)stack + RT_RED_ZONE &&
+	    rt__syscall3(SYS_sigaltstack, (long)&none, 0, 0) < 0)
 		return;
-	rt__os_unmap((char *)stack - rt__os.page_size, rt__os.page_size + size);
+	rt__os_unmap((char *)stack - guard_size(), guard_size() + size);
 }

@@ -45,15 +45,29 @@ rt__on_thread(void (*fn)(void *), void *arg)
 
 #define THREAD_STACK (136ul << 10) /* with its guard: musl's default */
 
-/* The first one costs a start no system call; untouched until a signal comes. */
-#define FIRST_SIGNAL_STACK (64ul << 10)
-static _Alignas(16) RT_COLD_BSS char first_signal_stack[FIRST_SIGNAL_STACK];
+/* The first one costs a start no system call: it is untouched until a signal comes, and has its
+ * guard from when a handler of the program may run on it. The runtime's own stay within it. */
+#define PAGE 4096ul /* with larger ones, it has no guard */
+static _Alignas(PAGE) RT_COLD_BSS struct {
+	char guard[RT_GUARD_PAGES * PAGE];
+	char stack[64ul << 10];
+} first_signal;
+
+void
+rt__guard_signal_stack(void)
+{
+	static bool done;
+
+	if (!rt__load_rlx(&done))
+		rt__os_guard(first_signal.guard, sizeof first_signal.guard);
+	rt__store_rlx(&done, true);
+}
 
 static void *
 signal_stack_alloc(size_t size)
 {
-	if (rt__getm() == &rt__m0 && size <= sizeof first_signal_stack)
-		return first_signal_stack;
+	if (rt__getm() == &rt__m0 && size <= sizeof first_signal.stack)
+		return first_signal.stack;
 	void *p = rt__os_signal_stack_new(size);
 	if (!p)
 		rt__out_of_memory("a stack for signal handlers", size);

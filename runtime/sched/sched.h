@@ -370,6 +370,8 @@ struct rt__where {
 	struct rt__stack stack; /* where frames may be read */
 	struct rt__context context;
 };
+/* A handler of the program may run on the first M's signal stack from now on. */
+void rt__guard_signal_stack(void);
 /* The bounds of the stack that sp is on, as far as they are known. */
 struct rt__stack rt__stack_of_sp(uintptr_t sp);
 

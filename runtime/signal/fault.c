@@ -6,8 +6,8 @@
  * the runtime's text, and strlen(NULL) in libc's, but it is the program's doing. Any other fault
  * in the runtime's text, and each in the scheduler, is taken for the runtime's own.
  *
- * A stack has overflowed if the fault is in the page below it, or further down with the stack
- * pointer: a large frame may step over the first pages of what is not mapped there.
+ * A stack has overflowed if the fault is in its guard; that of a goroutine, also if it is further
+ * down with the stack pointer: a large frame may step over the first pages of what is not mapped.
  */
 #include <signal.h>
 
@@ -28,14 +28,30 @@ just_below(uintptr_t x, uintptr_t end, uintptr_t n)
 	return end - 1 - x < n;
 }
 
-bool
-rt__is_overflow(struct rt__stack stack, const struct rt__event *e)
+static bool
+in_guard(struct rt__stack stack, const struct rt__event *e)
 {
+	return just_below(e->addr, stack.lo, rt__stack_guard_size());
+}
+
+void
+rt__find_overflow(struct rt__event *e, const struct rt__g *gp)
+{
+	uintptr_t lo = (uintptr_t)rt__getm()->signal_stack;
+	const struct rt__stack handlers = {lo, lo + rt__os_signal_stack_size()};
+
 	if (e->sig != SIGSEGV && e->sig != SIGBUS)
-		return false;
-	return just_below(e->addr, stack.lo, rt__stack_guard_size()) ||
-		(just_below(e->sp, stack.lo, OVERSHOOT) &&
-		 just_below(e->addr, stack.lo, stack.lo - e->sp + NEAR_SP));
+		return;
+	/* First: it may lie closely below the other one. */
+	if (lo != 0 && in_guard(handlers, e)) {
+		e->full = handlers;
+		e->in_handler = true;
+	} else if (gp &&
+		   (in_guard(gp->stack, e) ||
+		    (just_below(e->sp, gp->stack.lo, OVERSHOOT) &&
+		     just_below(e->addr, gp->stack.lo, gp->stack.lo - e->sp + NEAR_SP)))) {
+		e->full = gp->stack;
+	}
 }
 
 static void
@@ -97,13 +113,15 @@ print_hint(const struct rt__g *gp, size_t size)
 static RT_NORETURN void
 overflow(const struct rt__event *e)
 {
-	const struct rt__stack *s = &e->at.stack;
+	const struct rt__stack *s = &e->full;
 
 	if (rt__crash_begin()) {
-		rt__eprintf("runtime: goroutine stack exceeds %zu-byte limit\n"
+		rt__eprintf("runtime: %s stack exceeds %zu-byte limit\n"
 			    "runtime: sp=0x%lx stack=[0x%lx, 0x%lx]\n",
-			    s->hi - s->lo, e->sp, s->lo, s->hi);
-		print_hint(rt__getg(), s->hi - s->lo);
+			    e->in_handler ? "signal" : "goroutine", s->hi - s->lo, e->sp, s->lo,
+			    s->hi);
+		if (!e->in_handler)
+			print_hint(rt__getg(), s->hi - s->lo);
 		rt__eprintf("fatal error: stack overflow\n");
 	}
 	end(RT_CRASH_FATAL, e);
@@ -177,7 +195,7 @@ is_plain_libc(const struct rt__event *e)
 bool
 rt__fault_is_panic(const struct rt__event *e, void *uc)
 {
-	return !e->overflow && (rt__text_of(e->pc) == RT_TEXT_USER || is_plain_libc(e)) &&
+	return !e->full.hi && (rt__text_of(e->pc) == RT_TEXT_USER || is_plain_libc(e)) &&
 		rt__inject_fault(uc, e->sig, e->code, e->code == SI_KERNEL ? 0 : e->addr);
 }
 
@@ -187,7 +205,7 @@ rt__report_fault(const struct rt__event *e)
 	bool foreign = rt__getm() == &rt__m_foreign;
 	bool null = e->addr < NIL_PAGE && e->code != SI_KERNEL;
 
-	if (e->overflow)
+	if (e->full.hi)
 		overflow(e);
 	if (!e->at.gp && just_below(e->addr, e->sp + rt__os.page_size, NEAR_SP))
 		fatal(RT_CRASH_THROW, e, foreign ? "stack overflow" : "stack overflow on g0");

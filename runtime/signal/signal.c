@@ -50,10 +50,13 @@ event_of(int sig, const siginfo_t *info, const void *uc)
 	e.addr = (uintptr_t)info->si_addr;
 	e.pc = e.at.context.reg[RT_REG_PC];
 	e.sp = e.at.context.reg[RT_REG_SP];
-	e.overflow = gp && rt__is_overflow(gp->stack, &e);
-	e.at.stack = e.overflow ? gp->stack : rt__stack_of_sp(e.sp);
+	rt__find_overflow(&e, gp);
+	e.at.stack = e.full.hi ? e.full : rt__stack_of_sp(e.sp);
+	if (e.in_handler) /* the rest is under this report's own frames */
+		e.at.stack.hi = e.at.stack.lo + rt__os.page_size;
 	/* A goroutine also has what runs on a stack that the program has made for it. */
-	if (gp && (e.at.stack.lo == gp->stack.lo || rt__text_of(e.pc) == RT_TEXT_USER))
+	if (gp &&
+	    (e.at.stack.lo == gp->stack.lo || e.in_handler || rt__text_of(e.pc) == RT_TEXT_USER))
 		e.at.gp = gp;
 	skip_wild_jump(&e.at);
 	return e;

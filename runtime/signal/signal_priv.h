@@ -11,15 +11,16 @@
 struct rt__event {
 	int sig, code;
 	uintptr_t addr, pc, sp; /* addr: of faults only */
-	bool overflow;          /* the goroutine's stack is full */
+	struct rt__stack full;  /* a stack without room for a frame, if that is the fault ... */
+	bool in_handler;        /* ... the one for signal handlers, not the goroutine's */
 	const void *uc;
 	struct rt__where at;
 };
 
 /* ---- fault.c ---- */
 
-/* Whether e is a fault because that stack has no room for a frame. */
-bool rt__is_overflow(struct rt__stack stack, const struct rt__event *e);
+/* Finds out whether e is a fault because a stack has no room for a frame. */
+void rt__find_overflow(struct rt__event *e, const struct rt__g *gp);
 /* SIGSEGV, SIGBUS, SIGFPE: whether the goroutine goes on with a panic; else, a report. */
 bool rt__fault_is_panic(const struct rt__event *e, void *uc);
 RT_NORETURN void rt__report_fault(const struct rt__event *e);

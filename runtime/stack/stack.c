@@ -9,8 +9,6 @@
  */
 #include "stack/stack_priv.h"
 
-#define GUARD_PAGES 3 /* arena.c says why */
-
 static struct {
 	int ordinary; /* the class, of those from 1 on, that has the ordinary size */
 	int least;    /* the smallest class that has room for the TLS block */
@@ -68,7 +66,7 @@ rt__stack_size(int class)
 size_t
 rt__stack_guard_size(void)
 {
-	return GUARD_PAGES * rt__os.page_size;
+	return RT_GUARD_PAGES * rt__os.page_size;
 }
 
 uintptr_t

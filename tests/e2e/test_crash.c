@@ -178,6 +178,22 @@ Test(crash, stack_overflow, .timeout = 300)
 	expect_overflow("crash", "overflow-printf", "go", "RTSTACK=32K", FRAME("recurse_printf"));
 }
 
+Test(crash, stack_overflow_with_the_runtimes_frames)
+{
+	struct guest g =
+		guest_run("crash", .args = {"overflow", "go"}, .env = {"RTTRACEBACK=system"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g,
+				 "^fatal error: stack overflow\n\ngoroutine 2 " DETAILS
+				 " \\[running\\]:\n" FRAME("recurse"));
+	guest_expect_err_matches(&g,
+				 FRAME("recurse") FRAME("overflow.*") FRAME("start")
+					 FRAME("rt__gostart") CREATED("main", "1"));
+	guest_expect_err_matches(&g, "\ngoroutine 1 gp=" HEX " m=nil \\[sync.WaitGroup.Wait\\]:\n");
+	guest_free(&g);
+}
+
 /* One frame that is larger than the stack, and written to far below what is mapped for it: with
  * -fstack-clash-protection, which rt0-cc adds, it meets the guard and no other goroutine's stack.
  */
@@ -407,6 +423,40 @@ Test(crash, quit, .timeout = 120)
 		expect_registers(&g);
 		guest_free(&g);
 	}
+}
+
+/* Each is named, with who has started it; where it is, unless it is a CPU's that we did not get. */
+Test(crash, quit_beside_hogs, .timeout = 120)
+{
+	for (int procs = 1; procs <= 4; procs++) {
+		char env[32];
+
+		snprintf(env, sizeof env, "GOMAXPROCS=%d", procs);
+		struct guest g = guest_run("crash", .args = {"quit-beside-hogs"}, .env = {env});
+		int shown = guest_count(g.err, "\nhog(...)\n");
+		int not_shown = guest_count(g.err, "thread; stack unavailable\n");
+
+		guest_expect_exit(&g, 2);
+		guest_expect_err_matches(&g, "^SIGQUIT: quit\n");
+		cr_assert_eq(guest_count(g.err, "created by quit_beside_hogs in goroutine 1\n"),
+			     procs + 1, "%s: %s", env, g.err);
+		cr_assert(shown >= 1 && shown + not_shown >= procs + 1, "%s: %s", env, g.err);
+		guest_free(&g);
+	}
+}
+
+/* As many as there can be where guards are mappings. */
+Test(crash, quit_beside_many, .timeout = 300)
+{
+	struct guest g = guest_run("crash", .args = {"quit-beside-many"}, .timeout_s = 200);
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, "^SIGQUIT: quit\n");
+	/* And the one that the signal met, be it none. */
+	int n = guest_count(g.err, "\ngoroutine ");
+	cr_assert(n == 30001 || n == 30002, "%d", n);
+	cr_assert_eq(guest_count(g.err, "\nwait_for_ever(...)\n"), 30000);
+	guest_free(&g);
 }
 
 Test(crash, quit_when_idle)

@@ -76,6 +76,16 @@ Test(preempt, work_from_outside, .timeout = 120)
 	everywhere("preempt", "from-outside", "4");
 }
 
+Test(preempt, blocked_reads, .timeout = 120)
+{
+	everywhere("preempt", "reads", "20");
+}
+
+Test(preempt, constructor, .timeout = 120)
+{
+	everywhere("preempt", "constructor", NULL);
+}
+
 Test(preempt, locked_threads, .timeout = 120)
 {
 	everywhere("preempt", "locked", NULL);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "guest.h"
+#include "report.h"
 
 Test(signals, actions)
 {
@@ -76,6 +77,62 @@ Test(signals, inherited)
 Test(signals, children)
 {
 	guest_ok("signals", .args = {"children"});
+}
+
+/* ---- the stack that handlers run on ---- */
+
+#define FULL                                                                                       \
+	"^runtime: signal stack exceeds [0-9]+-byte limit\nruntime: sp=" HEX " stack=\\[" HEX      \
+	", " HEX "\\]\nfatal error: stack overflow\n\n"
+
+static void
+expect_overflow(const char *where, const char *in_libc, const char *report)
+{
+	struct guest g = guest_run("signals", .args = {"overflow", where, in_libc});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g, report);
+	guest_free(&g);
+}
+
+/* It does not write over what is below: on the first thread, the runtime's data. */
+Test(signals, stack_overflow_in_handlers)
+{
+	expect_overflow("main", NULL,
+			FULL "goroutine 1 \\[running\\]:\n" FRAME("recurse") FRAME("recurse"));
+	expect_overflow("goroutine", NULL,
+			FULL "goroutine 2 \\[running, locked to thread\\]:\n" FRAME("recurse"));
+	expect_overflow("main", "printf", FULL "goroutine 1 \\[running\\]:\n");
+	expect_overflow("goroutine", "printf", FULL "goroutine 2 \\[running");
+	expect_overflow("thread", NULL,
+			"^fatal error: stack overflow\n.*\n\nthread [0-9]+ \\[running\\]:\n" FRAME(
+				"recurse"));
+}
+
+/* What the program sets is in the way of nobody. */
+Test(signals, altstack)
+{
+	guest_ok("signals", .args = {"altstack"}, .env = {"GOMAXPROCS=1"});
+	guest_ok("signals", .args = {"altstack"}, .env = {"GOMAXPROCS=4"});
+}
+
+Test(signals, reports_with_another_altstack)
+{
+	static const struct {
+		const char *end, *report;
+	} rows[] = {{"quit", "^SIGQUIT: quit\n"},
+		    {"null", "^panic: runtime error: invalid memory address"},
+		    {"overflow", "^runtime: goroutine stack exceeds 262144-byte limit\n"}};
+
+	for (size_t i = 0; i < 2 * (sizeof rows / sizeof *rows); i++) {
+		struct guest g = guest_run(
+			"signals",
+			.args = {"altstack-end", i % 2 ? "none" : "small", rows[i / 2].end});
+
+		guest_expect_exit(&g, 2);
+		guest_expect_err_matches(&g, rows[i / 2].report);
+		guest_free(&g);
+	}
 }
 
 Test(signals, urgent)

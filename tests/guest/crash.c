@@ -383,6 +383,36 @@ quit(void)
 	STAY();
 }
 
+NOINLINE static void
+hog(void)
+{
+	ADD(running, 1);
+	for (;;)
+		;
+}
+
+/* One hog more than there are Ps: some run, some do not. */
+static void
+quit_beside_hogs(void)
+{
+	int n = rt_gomaxprocs(0) + 1;
+
+	for (int i = 0; i < n; i++)
+		rt_go(hog);
+	YIELD_UNTIL(GET(running) == n);
+	quit_self();
+	STAY();
+}
+
+static void
+quit_beside_many(void)
+{
+	for (int i = 0; i < 30000; i++)
+		rt_go(wait_for_ever);
+	quit_self();
+	STAY();
+}
+
 /* From outside, when the first thread sleeps for want of anything to run. */
 static void *
 quit_when_idle(void *unused)
@@ -447,6 +477,8 @@ static const struct {
 	{"in-child", in_child},
 	{"in-vfork-child", in_vfork_child},
 	{"quit", quit},
+	{"quit-beside-hogs", quit_beside_hogs},
+	{"quit-beside-many", quit_beside_many},
 	{"quit-idle", quit_idle},
 };
 

@@ -406,10 +406,74 @@ not_preempted(int argc, char **argv)
 	return ok();
 }
 
+/* ---- a hog that waits in the kernel's stead, and one before main ---- */
+
+static void
+echo(int in, int out, rt_wg *done)
+{
+	char c;
+
+	while (read(in, &c, 1) == 1)
+		CHECK(write(out, &c, 1) == 1);
+	close(out);
+	rt_wg_done(done);
+}
+
+/* Who blocks in read beside two hogs goes on when there is something to read. */
+static int
+reads(int argc, char **argv)
+{
+	int n = number(argc, argv, 20), there[2], back[2];
+	rt_wg hogs = RT_WG_INIT, done = RT_WG_INIT;
+
+	CHECK(pipe(there) == 0 && pipe(back) == 0);
+	start_hogs(2, &hogs);
+	rt_wg_add(&done, 1);
+	rt_go(echo, there[0], back[1], &done);
+	for (int i = 0; i < n; i++) {
+		char c = (char)i, d = 0;
+
+		CHECK(write(there[1], &c, 1) == 1);
+		CHECK(read(back[0], &d, 1) == 1 && d == c);
+	}
+	close(there[1]);
+	rt_wg_wait(&done);
+	finish(&hogs);
+	return 0;
+}
+
+static int early;
+
+static void
+set_early(void)
+{
+	SET(early, 1);
+}
+
+/* It waits for a goroutine and never calls the library. */
+__attribute__((constructor)) static void
+hog_before_main(int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], "constructor") != 0)
+		return;
+	rt_go(set_early);
+	while (!GET(early))
+		;
+}
+
+static int
+constructor(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	CHECK(early);
+	return ok();
+}
+
 static const struct guest_case cases[] = {
-	{"yield", yield_to_hogs}, {"ticker", ticker}, {"from-outside", from_outside},
-	{"locked", locked},       {"resize", resize}, {"stop-the-world", stop_the_world},
-	{"locals", locals},       {"masks", masks},   {"not-preempted", not_preempted},
+	{"reads", reads},   {"constructor", constructor},       {"yield", yield_to_hogs},
+	{"ticker", ticker}, {"from-outside", from_outside},     {"locked", locked},
+	{"resize", resize}, {"stop-the-world", stop_the_world}, {"locals", locals},
+	{"masks", masks},   {"not-preempted", not_preempted},
 };
 
 int

@@ -260,13 +260,189 @@ urgent_signal(int argc, char **argv)
 	return ok();
 }
 
+/* ---- the stack that handlers run on ---- */
+
+static volatile int depth;
+static volatile bool deep_enough; /* never */
+
+__attribute__((noinline)) static int
+recurse(const volatile char *last)
+{
+	volatile char frame[100];
+
+	frame[0] = (char)(*last + depth++);
+	return deep_enough ? 0 : recurse(frame) + frame[0];
+}
+
+static void
+run_deep(int sig)
+{
+	volatile char frame = (char)sig;
+
+	recurse(&frame);
+}
+
+static void
+print_deep(int sig)
+{
+	char text[2000];
+
+	snprintf(text, sizeof text, "%d %a", sig, depth++ / 3.0);
+	if (!deep_enough)
+		print_deep(text[0]);
+	puts(text);
+}
+
+static void
+raise_one(rt_wg *wg)
+{
+	rt_lock_os_thread();
+	raise(SIGUSR1);
+	rt_wg_done(wg);
+}
+
+static void *
+raise_one_too(void *unused)
+{
+	raise(SIGUSR1);
+	return unused;
+}
+
+/* main, goroutine or thread; printf, for one in libc. */
+static int
+overflow(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = argc > 1 ? print_deep : run_deep,
+			       .sa_flags = SA_ONSTACK};
+	rt_wg wg = RT_WG_INIT;
+
+	CHECK(argc > 0 && sigaction(SIGUSR1, &sa, NULL) == 0);
+	if (strcmp(argv[0], "main") == 0)
+		raise(SIGUSR1);
+	if (strcmp(argv[0], "thread") == 0)
+		pthread_join(foreign_thread(raise_one_too, NULL), NULL);
+	rt_lock_os_thread();
+	rt_wg_add(&wg, 1);
+	rt_go(raise_one, &wg);
+	rt_wg_wait(&wg);
+	return ok();
+}
+
+/* ---- sigaltstack ---- */
+
+static struct {
+	char below[16 << 10], stack[MINSIGSTKSZ];
+} small;
+static const stack_t small_stack = {.ss_sp = small.stack, .ss_size = sizeof small.stack};
+static const stack_t no_stack = {.ss_flags = SS_DISABLE};
+static volatile sig_atomic_t asked;
+static bool others_ran;
+
+static bool
+is_same(stack_t a, stack_t b)
+{
+	return a.ss_sp == b.ss_sp && a.ss_size == b.ss_size && a.ss_flags == b.ss_flags;
+}
+
+static void
+ask(int sig)
+{
+	stack_t now;
+
+	CHECK(sigaltstack(NULL, &now) == 0);
+	CHECK(now.ss_flags == SS_ONSTACK && now.ss_sp == small.stack);
+	errno = 0;
+	CHECK(sigaltstack(&no_stack, NULL) == -1 && errno == EPERM);
+	asked += sig == SIGUSR1;
+}
+
+static void
+set_others_ran(void)
+{
+	stack_t now;
+
+	CHECK(sigaltstack(NULL, &now) == 0 && now.ss_sp != small.stack);
+	SET(others_ran, true);
+}
+
+/* Runs others only if it is stopped. */
+static void
+hog(void)
+{
+	SET(others_ran, false);
+	rt_go(set_others_ran);
+	while (!GET(others_ran))
+		;
+}
+
+static void
+expect_refused(stack_t ss, int error)
+{
+	stack_t before, after;
+
+	CHECK(sigaltstack(NULL, &before) == 0);
+	errno = 0;
+	CHECK(sigaltstack(&ss, NULL) == -1 && errno == error);
+	CHECK(sigaltstack(NULL, &after) == 0 && is_same(before, after));
+}
+
+/* What is set is what is read, and in the way of nobody: not of handlers, nor of preemption. */
+static int
+altstack(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = ask, .sa_flags = SA_ONSTACK};
+	stack_t first, old;
+
+	(void)argc, (void)argv;
+	CHECK(sigaltstack(&small_stack, &first) == 0 && !(first.ss_flags & SS_DISABLE));
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	raise(SIGUSR1);
+	CHECK(asked == 1);
+	hog();
+	CHECK(sigaltstack(&no_stack, &old) == 0 && is_same(old, small_stack));
+	hog();
+	expect_refused((stack_t){.ss_sp = small.stack, .ss_size = MINSIGSTKSZ - 1}, ENOMEM);
+	expect_refused((stack_t){.ss_sp = small.stack, .ss_size = 8192, .ss_flags = 7}, EINVAL);
+	CHECK(sigaltstack(&first, &old) == 0 && is_same(old, no_stack));
+	CHECK(sigaltstack(NULL, &old) == 0 && is_same(old, first));
+	for (size_t i = 0; i < sizeof small; i++)
+		CHECK(((char *)&small)[i] == 0);
+	return ok();
+}
+
+static void
+end_with(const stack_t *ss, const char *how)
+{
+	CHECK(sigaltstack(ss, NULL) == 0);
+	if (strcmp(how, "quit") == 0)
+		raise(SIGQUIT);
+	if (strcmp(how, "null") == 0)
+		follow((int *)zero);
+	run_deep(0);
+}
+
+/* none or small, and how the program ends. */
+static int
+altstack_end(int argc, char **argv)
+{
+	rt_wg wg = RT_WG_INIT;
+
+	CHECK(argc == 2);
+	rt_wg_go(&wg, end_with, strcmp(argv[0], "none") == 0 ? &no_stack : &small_stack, argv[1]);
+	rt_wg_wait(&wg);
+	return ok();
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct guest_case cases[] = {
-		{"actions", actions},   {"jumps", jumps},          {"restored", restored},
-		{"sent", sent},         {"ignored", ignored},      {"inherited", inherited},
-		{"children", children}, {"urgent", urgent_signal},
+		{"actions", actions},           {"jumps", jumps},
+		{"restored", restored},         {"sent", sent},
+		{"ignored", ignored},           {"inherited", inherited},
+		{"children", children},         {"urgent", urgent_signal},
+		{"overflow", overflow},         {"altstack", altstack},
+		{"altstack-end", altstack_end},
 	};
 
 	return guest_main(cases, GUEST_LEN(cases), argc, argv);

@@ -19,7 +19,7 @@ REPLACED = {  # libc's names; the file that defines each says why
     "pthread_getschedparam", "pthread_setschedparam", "pthread_setschedprio",
     "sched_getaffinity", "sched_setaffinity", "pthread_getaffinity_np", "pthread_setaffinity_np",
     "pthread_mutexattr_setprotocol",
-    "sigaction", "signal", "bsd_signal", "__sysv_signal", "__synccall",
+    "sigaction", "sigaltstack", "signal", "bsd_signal", "__sysv_signal", "__synccall",
     "pthread_key_delete", "tss_delete", "__setxid", "setgroups",
     "__syscall_cp", "syscall", "fork", "_Fork", "vfork", "__clone", "pthread_sigmask",
     "setjmp", "_setjmp", "__setjmp", "longjmp", "_longjmp", "__lock", "__unlock", "__wait",
