@@ -112,7 +112,7 @@ alloc(size_t size, size_t align, bool *zero)
 static bool
 enter(void)
 {
-	if (!rt__heap_enter())
+	if (!rt__heap_try_enter())
 		return false;
 	rt__lock(&hard.lock);
 	return true;

@@ -209,13 +209,16 @@ size_t rt__units_release(size_t max, bool any);
  * does a bit of giving back while there is no sysmon. */
 void rt__scavenge_poll(void);
 #define RT_POLL_FREES 64u
+/* The scavenger, whoever does its work, does none until it is let go. */
+void rt__scavenge_hold(void);
+void rt__scavenge_let_go(void);
 
 /* With heap.lock: */
 /* Gives memory back at once when there is more of it free than in use, and not just a little. */
 void rt__dirty_trim(void);
 
-/* When the heap grows: what the cgroup allows, if nobody has asked yet. */
-void rt__limit_find(void);
+/* Before the heap grows to so many chunks: what the cgroup allows, if nobody has asked yet. */
+void rt__limit_find(uint32_t chunks);
 /* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
 void rt__limit_keep(size_t units);
 
@@ -374,10 +377,12 @@ void rt__caches_trim(void); /* of foreign threads that have ended */
 /* Whose cache the caller allocates from; perhaps rt__cache_none. That of blocks without pointers:
  * see rt__cache_twin. */
 struct rt__cache *rt__cache_here(void);
-/* Before and after locks of the heap are taken: handlers wait meanwhile. False: the caller is
- * inside already, or a handler that did not wait. */
-bool rt__heap_enter(void);
+/* Before and after locks of the heap are taken: handlers wait meanwhile. Who is inside may go in
+ * deeper. */
+void rt__heap_enter(void);
 void rt__heap_leave(void);
+/* For who would have to wait for itself there: false in a handler that did not wait. */
+bool rt__heap_try_enter(void);
 
 /* ---- large.c: blocks of more than RT_MEDIUM_MAX ---- */
 

@@ -89,7 +89,7 @@ foreign_cache(void)
 {
 	if (self.hidden || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
-	if (!self.cache && rt__heap_enter()) {
+	if (!self.cache && rt__heap_try_enter()) {
 		self.cache = foreign_new();
 		if (self.cache) {
 			self.cache->head.self = &rt__m_foreign;
@@ -142,7 +142,7 @@ rt__cache_here(void)
 	struct rt__p *pp = mp->p;
 	if (!pp || mp->handler_sp || rt__malloc_count.on || rt__debug.malloc == RT_MALLOC_HARD)
 		return &rt__cache_none;
-	if (pp->cache == &rt__cache_none && rt__heap_enter()) {
+	if (pp->cache == &rt__cache_none && rt__heap_try_enter()) {
 		struct rt__cache *c = new_cache(false);
 
 		if (c)
@@ -165,21 +165,29 @@ in_heap_here(void)
 
 /* Against handlers of the same thread, which is all that looks. */
 static void
-set_in_heap(struct rt__in_heap *h, bool now)
+set_depth(struct rt__in_heap *h, uint32_t depth)
 {
 	rt__fence_signal();
-	rt__store_rlx(&h->now, now);
+	rt__store_rlx(&h->depth, depth);
 	rt__fence_signal();
 }
 
-bool
+void
 rt__heap_enter(void)
 {
 	struct rt__in_heap *h = in_heap_here();
 
-	if (h->now)
+	set_depth(h, h->depth + 1);
+}
+
+bool
+rt__heap_try_enter(void)
+{
+	struct rt__in_heap *h = in_heap_here();
+
+	if (h->depth > 0)
 		return false;
-	set_in_heap(h, true);
+	set_depth(h, 1);
 	return true;
 }
 
@@ -188,9 +196,9 @@ rt__heap_leave(void)
 {
 	struct rt__in_heap *h = in_heap_here();
 
-	set_in_heap(h, false);
+	set_depth(h, h->depth - 1);
 	uint64_t signals = rt__load_rlx(&h->put_off);
-	if (rt__unlikely(signals)) {
+	if (rt__unlikely(signals) && h->depth == 0) {
 		h->put_off = 0;
 		rt__os_remove_sigmask(signals); /* they come here */
 	}
@@ -201,9 +209,9 @@ rt__heap_put_off(int sig)
 {
 	struct rt__in_heap *h = in_heap_here();
 
-	if (h->now)
+	if (h->depth > 0)
 		h->put_off |= 1ul << (sig - 1);
-	return h->now;
+	return h->depth > 0;
 }
 
 /* ---- of foreign threads that have ended ---- */

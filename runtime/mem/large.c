@@ -97,9 +97,9 @@ alloc_large(size_t size, bool noscan, bool *zero)
 	if (unit != RT_NO_UNIT) {
 		struct rt__span *sp = rt__span_at(unit);
 
-		sp->own_state[0] = RT_BLOCK_USED;
+		rt__store_rlx(&sp->own_state[0], (uint8_t)RT_BLOCK_USED);
 		rt__store_rlx(&sp->noscan, noscan);
-		sp->pages = n * (uint32_t)(RT_UNIT / PAGE);
+		rt__store_rlx(&sp->pages, n * (uint32_t)(RT_UNIT / PAGE));
 		rt__span_make_single(unit, RT_CLASS_LARGE, n);
 	}
 	rt__unlock(&rt__heap.lock);
@@ -132,7 +132,7 @@ free_huge(struct rt__span *sp, bool plain)
 		give_chunks(sp, anew ? n : 0);
 		rt__dirty_trim();
 	} else {
-		sp->own_state[0] = RT_BLOCK_CACHED;
+		rt__store_rlx(&sp->own_state[0], (uint8_t)RT_BLOCK_CACHED);
 		sp->next = rt__heap.kept;
 		rt__store_rlx(&rt__heap.kept, rt__span_unit(sp) + 1);
 	}
@@ -166,9 +166,9 @@ alloc_huge(size_t size, size_t align, bool noscan, bool *zero)
 		struct rt__span *sp = rt__span_at(unit);
 
 		set_huge(unit, 0, n, true);
-		sp->own_state[0] = RT_BLOCK_USED;
+		rt__store_rlx(&sp->own_state[0], (uint8_t)RT_BLOCK_USED);
 		rt__store_rlx(&sp->noscan, noscan);
-		sp->pages = pages_for(size);
+		rt__store_rlx(&sp->pages, pages_for(size));
 		rt__span_make_single(unit, RT_CLASS_HUGE, 1);
 	}
 	rt__unlock(&rt__heap.lock);
@@ -214,7 +214,7 @@ resize_large(struct rt__span *sp, size_t size)
 	if (n < have)
 		rt__units_free(unit + n, have - n);
 	for (uint32_t i = have; done && i < n; i++)
-		rt__span_at(unit + i)->back = (uint8_t)i;
+		rt__store_rlx(&rt__span_at(unit + i)->back, (uint8_t)i);
 	if (done)
 		rt__store_rlx(&sp->pages, n * (uint32_t)(RT_UNIT / PAGE));
 	rt__unlock(&rt__heap.lock);

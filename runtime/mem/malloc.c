@@ -51,7 +51,7 @@ bin_here(unsigned class)
 static void
 must_enter(void)
 {
-	if (!rt__heap_enter())
+	if (!rt__heap_try_enter())
 		rt__throw("malloc: called by a signal handler that has interrupted malloc");
 }
 
@@ -222,7 +222,7 @@ unwatched(const char *what, const void *p, uint8_t **state)
 	sp = rt__span_watched(p, state);
 	if (!sp)
 		bad_pointer(what, p);
-	if (!rt__heap_enter())
+	if (!rt__heap_try_enter())
 		return NULL;
 	if (!rt__profile_free(p))
 		bad_pointer(what, p);
@@ -251,7 +251,7 @@ free_slow(void *p)
 	struct rt__cache *c = rt__cache_here();
 	if (rt__bin_push(c, sp, p, state))
 		return;
-	if (!rt__heap_enter())
+	if (!rt__heap_try_enter())
 		return; /* in a handler that was not put off: rather lose it */
 	c = rt__cache_twin(c, sp->noscan);
 	if (!c->none && sp->class < RT_CLASSES) {

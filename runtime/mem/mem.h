@@ -86,8 +86,16 @@ struct rt__mem_block {
 	bool pointers; /* may hold some */
 };
 
-/* The block of the heap that an address lies in, if there is one: in constant time, without locks.
- * What it says of a block that is allocated or freed meanwhile is one of the two. */
+/*
+ * The block of the heap that an address lies in, if there is one: in constant time, without locks,
+ * for any address whatever, also while others allocate and free. A block is all that
+ * malloc_usable_size tells of it. One that is free may be told, as not in use; one that is
+ * allocated, freed or resized meanwhile is what it was or what it becomes, or not there.
+ * The address behind a block's end is in the next one, or in none. In none are the rest of a span
+ * that no block fits into, the guard behind a huge block and the rest of its last chunk, and the
+ * heap's tables. Under RTDEBUG=malloc it is the place of a block that is told, with what lies
+ * around the block there.
+ */
 bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
 
 /* How debuggers find all of it: mem/heap_layout.h. */

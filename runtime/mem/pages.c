@@ -190,7 +190,7 @@ grow_tables(uint32_t n)
 		__builtin_memcpy(chunks, h->chunks, h->nchunks * sizeof *chunks);
 		__builtin_memcpy(longest, h->longest, h->nchunks * sizeof *longest);
 	}
-	rt__store_rlx(&h->chunks, chunks);
+	rt__store_rel(&h->chunks, chunks); /* with its contents, for rt__mem_find */
 	h->longest = longest;
 	h->table_cap = cap;
 	return true;
@@ -260,12 +260,12 @@ grow(uint32_t n)
 
 	if (h->nchunks == 0)
 		return commit(1) == RT_MAPPED;
-	rt__limit_find();
 	do {
 		uint32_t left = h->max_chunks - h->nchunks, step = n > h->step ? n : h->step;
 
 		if (n > left)
 			return false;
+		rt__limit_find(h->nchunks + step);
 		got = commit(step < left ? step : left);
 		if (got != RT_MAPPED && step > n)
 			got = commit(n);

@@ -13,7 +13,7 @@
  * takes the entry away. Both tables lie outside of the heap and grow with what was sampled, not
  * with the heap. Where there is no room left for a stack, its bucket is that of stack 0.
  *
- * Under one lock, after rt__heap_enter: a handler that interrupts this cannot come here.
+ * Under one lock, inside of the heap: a handler that interrupts this cannot come here.
  */
 #include <rt/rt.h>
 
@@ -307,7 +307,7 @@ rt__profile_alloc(void *p, size_t size)
 	uint8_t *state;
 	const struct rt__span *sp = rt__span_in_use(p, &state);
 
-	if (!sp || !rt__heap_enter())
+	if (!sp || !rt__heap_try_enter())
 		return;
 	uint32_t stack = stack_here();
 	rt__lock(&profile.lock);
@@ -344,8 +344,8 @@ rt__profile_read(uint32_t *ret_n, size_t *ret_size)
 {
 	struct rt__profile_bucket *copy = NULL;
 	uint32_t n = 0;
-	bool entered = rt__heap_enter();
 
+	rt__heap_enter();
 	rt__lock(&profile.lock);
 	*ret_size = (profile.nbuckets + 1) * sizeof *copy;
 	copy = rt__os_reserve(*ret_size);
@@ -353,8 +353,7 @@ rt__profile_read(uint32_t *ret_n, size_t *ret_size)
 		if (profile.buckets[i].allocs)
 			copy[n++] = profile.buckets[i];
 	rt__unlock(&profile.lock);
-	if (entered)
-		rt__heap_leave();
+	rt__heap_leave();
 	*ret_n = n;
 	return copy;
 }
@@ -367,14 +366,13 @@ rt_set_mem_profile_rate(size_t bytes)
 	if (rt__debug.malloc)
 		return 0; /* both want to see what the fast paths do not take */
 	bytes = bytes < RATE_MAX ? bytes : RATE_MAX;
-	bool entered = rt__heap_enter();
+	rt__heap_enter();
 	rt__lock(&profile.lock);
 	size_t was = rt__profile_rate.bytes;
 	rt__store_rlx(&rt__profile_rate.bytes, bytes);
 	rt__store_rlx(&rt__profile_rate.epoch, rt__profile_rate.epoch + 1);
 	rt__runs_use(bytes != 0);
 	rt__unlock(&profile.lock);
-	if (entered)
-		rt__heap_leave();
+	rt__heap_leave();
 	return was;
 }

@@ -106,6 +106,9 @@ rt__run_alloc(struct rt__cache *c, unsigned class, bool *zero, bool *sampled)
 		fill(run, b, c->sampler.left / size);
 		c->sampler.left -= count(run) * size;
 	}
+	/* Who uses few blocks again and again would be here again soon: the next run is longer. */
+	if (count(b) == 0 && count(run) < rt__class_cap[class] / 2)
+		rt__cache_refill(c, class);
 	return p;
 }
 

@@ -32,7 +32,8 @@
 #define POLL_PACE_NS 1000000l
 #define POLL_PACE_UNITS 32u
 
-#define ASK_CGROUP 512u /* units, 32 MiB: a smaller heap does not care */
+#define ASK_CGROUP 16u /* chunks, 32 MiB: a smaller heap does not care */
+#define OTHER_PART 16u /* of what the cgroup has: stacks, tables, the kernel's */
 
 static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
@@ -97,6 +98,19 @@ end(void)
 	rt__store_rel(&scavenge.busy, false);
 }
 
+void
+rt__scavenge_hold(void)
+{
+	while (!begin())
+		rt__os_yield();
+}
+
+void
+rt__scavenge_let_go(void)
+{
+	end();
+}
+
 int64_t
 rt__scavenge_tick(int64_t now)
 {
@@ -144,15 +158,13 @@ rt__scavenge_forget(void)
 void
 rt__scavenge_all(void)
 {
-	bool entered = rt__heap_enter();
-
+	rt__heap_enter();
 	rt__caches_trim();
 	rt__central_trim(true);
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
-	if (entered)
-		rt__heap_leave();
+	rt__heap_leave();
 }
 
 /* ---- the limit ---- */
@@ -171,10 +183,12 @@ rt__mem_set_limit(size_t bytes)
 }
 
 void
-rt__limit_find(void)
+rt__limit_find(uint32_t chunks)
 {
-	if (!rt__heap.limit_known && rt__heap.used + rt__heap.dirty > ASK_CGROUP)
-		set_limit(rt__cgroup_memory());
+	if (rt__heap.limit_known || chunks <= ASK_CGROUP)
+		return;
+	size_t all = rt__cgroup_memory();
+	set_limit(all - all / OTHER_PART);
 }
 
 void

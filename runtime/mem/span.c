@@ -64,13 +64,14 @@ rt__span_new(unsigned class, struct rt__cache *owner, void **spare)
 	if (unit == RT_NO_UNIT)
 		return NULL;
 	struct rt__span *sp = rt__span_at(unit);
-	sp->state = new_states(sp, class, spare);
-	if (!sp->state) {
+	uint8_t *state = new_states(sp, class, spare);
+	if (!state) {
 		free_unit(unit);
 		return NULL;
 	}
-	sp->class = (uint8_t) class;
-	sp->back = 0;
+	rt__store_rlx(&sp->state, state);
+	rt__store_rlx(&sp->class, (uint8_t) class);
+	rt__store_rlx(&sp->back, (uint8_t)0);
 	sp->nblocks = (uint16_t)(RT_UNIT / size);
 	sp->carved = sp->nfree = sp->low = 0;
 	sp->zeroed = zero;
@@ -186,10 +187,10 @@ rt__span_make_single(uint32_t unit, unsigned class, uint32_t units)
 	struct rt__span *sp = rt__span_at(unit);
 
 	for (uint32_t i = 1; i < units; i++)
-		rt__span_at(unit + i)->back = (uint8_t)i;
-	sp->state = sp->own_state;
-	sp->class = (uint8_t) class;
-	sp->back = 0;
+		rt__store_rlx(&rt__span_at(unit + i)->back, (uint8_t)i);
+	rt__store_rlx(&sp->state, sp->own_state);
+	rt__store_rlx(&sp->class, (uint8_t) class);
+	rt__store_rlx(&sp->back, (uint8_t)0);
 	sp->nblocks = sp->carved = 1;
 	sp->nfree = 0;
 	rt__store_rel(&sp->magic, rt__magic(RT_UNIT)); /* pairs with the acquire in rt__mem_find */

@@ -51,9 +51,9 @@ static void
 read_totals(rt_mem_stats *ret)
 {
 	struct rt__heap *h = &rt__heap;
-	bool entered = rt__heap_enter();
 
 	*ret = (rt_mem_stats){0};
+	rt__heap_enter();
 	rt__lock(&h->lock);
 	ret->committed = (h->nchunks - h->holes) * RT_CHUNK;
 	ret->reserved = ret->committed + (h->base - h->table);
@@ -62,8 +62,7 @@ read_totals(rt_mem_stats *ret)
 	ret->released = h->released;
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
-	if (entered)
-		rt__heap_leave();
+	rt__heap_leave();
 }
 
 void
@@ -166,8 +165,9 @@ rt__mem_check(void)
 {
 	struct rt__heap *h = &rt__heap;
 	size_t free = 0, zero = 0;
-	bool entered = rt__heap_enter();
 
+	rt__heap_enter();
+	rt__scavenge_hold();
 	rt__lock(&h->lock);
 	for (uint32_t unit = 0; unit < h->nchunks * RT_CHUNK_UNITS;)
 		unit += check_unit(unit);
@@ -183,6 +183,6 @@ rt__mem_check(void)
 	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
 	rt__unlock(&h->lock);
-	if (entered)
-		rt__heap_leave();
+	rt__scavenge_let_go();
+	rt__heap_leave();
 }

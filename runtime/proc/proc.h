@@ -117,10 +117,10 @@ struct rt__gdeque {
 	int32_t n;
 };
 
-/* Whether a thread is in the heap's shared part, where handlers of the program are put off; and
+/* How deep a thread is in the heap's shared part, where handlers of the program are put off; and
  * which signals' have been. */
 struct rt__in_heap {
-	bool now;
+	uint32_t depth;
 	uint64_t put_off;
 };
 

@@ -24,8 +24,9 @@
  * often whether a goroutine is stuck in a next slot. While there is one, nobody is woken for a
  * goroutine that is alone in its queue: it waits for a nap at most. That goes for who has made it
  * ready only: others that wake somebody may do so for work that is elsewhere. Who takes the lookout
- * for something else wakes an M in its place. When it has looked long enough, it stops being the
- * lookout, fence, and looks a last time, as any idler.
+ * for something else wakes an M in its place. After a nap in which it has spared nobody a wake-up,
+ * it stops being the lookout, fence, and looks a last time, as any idler: naps cost about half of
+ * what wake-ups in vain do.
  *
  * Timers are work that has not come yet: one of the idle Ms, the keeper, sleeps only until the
  * first is due (timers.c).
@@ -51,7 +52,6 @@ rt__become_spinning(struct rt__m *mp)
 #define HAND_OVER_NS 30000
 #define ASK_AGAIN_MAX_NS 10000000
 #define NAP_NS 50000
-#define NAPS 20
 
 /* ---- idle Ms; sched.lock is held for the list itself ---- */
 
@@ -99,7 +99,7 @@ mput_lookout(struct rt__m *mp)
 	if (!mp->in_vain || rt__sched.lookout)
 		return false;
 	rt__store_rlx(&rt__sched.lookout, mp);
-	rt__sched.naps = NAPS;
+	rt__store_rlx(&rt__sched.spared, false);
 	rt__sched.nmidle++;
 	rt__checkdead();
 	return true;
@@ -184,7 +184,7 @@ lookout_is_up(struct rt__m *mp, bool work, int64_t *until)
 	struct rt__p *pp = NULL;
 	bool over = work;
 
-	if (!work && --rt__sched.naps == 0) {
+	if (!work && !rt__load_rlx(&rt__sched.spared)) {
 		over = true;
 		rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
 		rt__fence_seq(); /* StoreLoad, to the queues; pairs with that in want_wake */
@@ -193,6 +193,7 @@ lookout_is_up(struct rt__m *mp, bool work, int64_t *until)
 	if (work)
 		pp = rt__pidle_get_for_work();
 	*until = rt__nanotime() + (over ? SPARE_M_NS : NAP_NS);
+	rt__store_rlx(&rt__sched.spared, false);
 	if (!over)
 		return NULL;
 	rt__store_rlx(&rt__sched.lookout, (struct rt__m *)NULL);
@@ -401,8 +402,11 @@ want_wake(const struct rt__p *pp)
 	rt__fence_seq();
 	if (rt__load_rlx(&rt__sched.nmspinning) != 0)
 		return false;
-	if (pp && rt__load_rlx(&rt__sched.lookout) && is_alone(pp))
+	if (pp && rt__load_rlx(&rt__sched.lookout) && is_alone(pp)) {
+		if (!rt__load_rlx(&rt__sched.spared))
+			rt__store_rlx(&rt__sched.spared, true);
 		return false;
+	}
 	if (rt__load_rlx(&rt__sched.npidle) != 0)
 		return !runs_own_timers(rt__getm());
 	if (rt__load_rlx(&rt__sched.needspinning))

@@ -147,6 +147,9 @@ bool rt__may_spin(void);
  * foreign thread is made, by who has the only P. Not for what signal handlers use.
  */
 extern uint32_t rt__alone;
+/* rt__mem_check with the world stopped. */
+void rt__mem_check_stopped(void);
+
 /* A foreign thread is about to exist; by a goroutine, or by another one. */
 void rt__not_alone(void);
 

@@ -40,7 +40,7 @@ struct rt__sched {
 	struct rt__m *keeper;    /* (S) idle, and sleeps until a timer is due, */
 	int64_t keeper_until;    /* (S) at this time */
 	struct rt__m *lookout;   /* (S) writes, (a) reads: idle, and naps, see idle.c, */
-	int32_t naps;            /* (S) so many times more */
+	bool spared;             /* (a) since it lay down, somebody was not woken, thanks to it */
 	int32_t nmidle;          /* (S) */
 	int32_t nmidle_locked;   /* (S) locked Ms that wait for their goroutine */
 	int32_t nmsys;           /* (S) Ms that do not count for deadlock: sysmon and the like */

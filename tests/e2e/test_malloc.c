@@ -60,6 +60,34 @@ Test(malloc, many_threads, .timeout = 300)
 	guest_ok_on_procs("malloc", .args = {"stress"}, .timeout_s = 90);
 }
 
+/* With the world stopped now and then, for the heap's check of itself; also where fast paths end
+ * elsewhere. */
+Test(malloc, a_crowd, .timeout = 300)
+{
+	static const char *const modes[] = {NULL, "RTDEBUG=malloc=sample:50",
+					    "RTDEBUG=memprofilerate=20000", "RTDEBUG=no_guard=1"};
+
+	for (int i = 0; i < 4; i++)
+		guest_ok("heap_crowd", .args = {"crowd", "12", "3000"},
+			 .env = {"GOMAXPROCS=48", modes[i]}, .timeout_s = 60);
+	guest_ok("heap_crowd", .args = {"crowd", "4", "1000"},
+		 .env = {"GOMAXPROCS=48", "RTDEBUG=malloc=hard"}, .timeout_s = 60);
+}
+
+/* As a collector will ask. */
+Test(malloc, any_address_leads_to_its_block, .timeout = 200)
+{
+	guest_ok("find", .args = {"foreign"});
+	guest_ok("find", .args = {"inside"});
+	guest_ok("find", .args = {"inside"}, .env = {"RTDEBUG=no_guard=1"});
+	guest_ok_on_procs("find", .args = {"racing"}, .timeout_s = 60);
+}
+
+Test(malloc, beside_children, .timeout = 300)
+{
+	guest_ok_on_procs("heap_crowd", .args = {"children"}, .timeout_s = 60);
+}
+
 Test(malloc, forks, .timeout = 300)
 {
 	guest_ok_on_procs("malloc", .args = {"forks"}, .timeout_s = 90);

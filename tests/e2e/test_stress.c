@@ -80,6 +80,20 @@ Test(stress, memory, .timeout = 600)
 	again("memory", NULL, NULL);
 }
 
+/* The heap compares all that it knows, again and again, while more Ps than CPUs use it. */
+Test(stress, heap, .timeout = 600)
+{
+	static const char *const procs[] = {"GOMAXPROCS=48", "GOMAXPROCS=2", "GOMAXPROCS=8",
+					    "GOMAXPROCS=48"};
+
+	for (int i = 0; i < times(); i++) {
+		bool odd = i & 1;
+
+		guest_ok("heap_crowd", .args = {"crowd", "6", "2000"}, .env = {procs[i / 2 % 4]},
+			 .before = crowd, .arg = &odd, .timeout_s = 60);
+	}
+}
+
 Test(stress, resize, .timeout = 600)
 {
 	for (int i = 0; i < times(); i++) {

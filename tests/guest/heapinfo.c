@@ -265,6 +265,33 @@ alone(int argc, char **argv)
 	return 0;
 }
 
+/* 40 MiB of one size after the other, and what limit the heap keeps to meanwhile. */
+static int
+limited(int argc, char **argv)
+{
+	rt_mem_stats st;
+
+	(void)argc, (void)argv;
+	for (size_t size = 200; size < 12000; size += 700) {
+		size_t n = 40 * MIB / size;
+		char **p = malloc(n * sizeof *p);
+
+		CHECK(p);
+		for (size_t i = 0; i < n; i++)
+			CHECK((p[i] = malloc(size)));
+		rt_read_mem_stats(&st);
+		CHECK(st.in_use + st.idle <= st.limit);
+		for (size_t i = 0; i < n; i++)
+			free(p[i]);
+		free(p);
+	}
+	if (st.limit == SIZE_MAX)
+		puts("none");
+	else
+		printf("%zu KiB\n", st.limit >> 10);
+	return 0;
+}
+
 /* For who looks from outside: 700 blocks of 112 bytes and one of 5 MiB, until its input ends. */
 static int
 parked(int argc, char **argv)
@@ -286,7 +313,7 @@ parked(int argc, char **argv)
 
 static const struct guest_case cases[] = {
 	{"parked", parked},       {"figures", figures}, {"printed", printed},
-	{"long-life", long_life}, {"alone", alone},
+	{"long-life", long_life}, {"alone", alone},     {"limited", limited},
 };
 
 int

@@ -23,10 +23,9 @@ rt__caches_trim(void)
 {
 }
 
-bool
+void
 rt__heap_enter(void)
 {
-	return true;
 }
 
 void

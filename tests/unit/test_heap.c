@@ -192,6 +192,10 @@ wander(void *arg)
 			cr_assert_eq(*old, (size_t)old);
 			give(c, old);
 		}
+		struct rt__mem_block b;
+		uintptr_t at = rt__heap.base + draw(&seed) % rt__load_rlx(&rt__heap.size);
+		if (rt__mem_find(at, &b)) /* anybody's */
+			cr_assert(b.start <= at && at - b.start < b.size);
 	}
 	return NULL;
 }
