@@ -56,7 +56,7 @@ rt__tls_make(void *mem, uint32_t number, struct rt__stack stack)
 	struct musl_pthread *td = __copy_tls((unsigned char *)block + place(block));
 
 	if (number > TID_LAST - TID_FIRST)
-		rt__throw("too many goroutines for musl's lock owner field");
+		rt__throw("too many goroutines for libc");
 	td->self = td;
 	td->prev = td->next = td;
 	td->tid = (int)(TID_FIRST + number);

@@ -148,13 +148,6 @@ print_header(const struct rt__g *gp, uint32_t status, bool details)
 }
 
 static void
-print_frames(const struct rt__where *at, bool details)
-{
-	rt__print_frames(&at->context, at->is_call, at->stack, at->gp ? at->gp->start_pc : 0,
-			 details);
-}
-
-static void
 print_tail(const struct rt__g *gp)
 {
 	if (gp->creator_pc != 0)
@@ -174,7 +167,7 @@ print_goroutine(const struct rt__g *gp, const struct rt__where *here, bool detai
 	enum place place = place_of(gp, status, here, &at);
 	print_header(gp, status, details);
 	if (place == PLACE_KNOWN)
-		print_frames(&at, details);
+		rt__print_frames(&at.context, at.is_call, at.stack, gp, details);
 	else if (place == PLACE_NOT_STARTED)
 		rt__print_start(gp->start_pc);
 	else
@@ -199,7 +192,8 @@ print_thread(const struct rt__where *at, const struct rt__traceback_options *o)
 	} else {
 		return;
 	}
-	print_frames(at, mp != &rt__m_foreign || o->details);
+	rt__print_frames(&at->context, at->is_call, at->stack, NULL,
+			 mp != &rt__m_foreign || o->details);
 }
 
 void
@@ -209,7 +203,7 @@ rt__traceback_first(const struct rt__where *at, const struct rt__traceback_optio
 
 	if (at && at->gp) {
 		print_header(at->gp, rt__g_status(at->gp), o->details);
-		print_frames(at, o->details);
+		rt__print_frames(&at->context, at->is_call, at->stack, at->gp, o->details);
 		print_tail(at->gp);
 	} else if (at) {
 		print_thread(at, o);

@@ -80,9 +80,9 @@ const char *rt__inlined_name(const struct rt__inlined *inlined, unsigned i,
 
 /* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on,
  * and before each what was inlined there; rt0's own are left out unless all is true. `stack` bounds
- * what is read; start is the goroutine's function, or 0. */
+ * what is read; gp is the goroutine, or NULL. */
 void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack,
-		      uintptr_t start, bool all);
+		      const struct rt__g *gp, bool all);
 /* The same in two steps: the pcs of up to max frames, and printing them. */
 int rt__callers(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t *pcs,
 		int max);
