@@ -244,22 +244,17 @@ class Rt0Program:
     def where(self, g, threads):
         """The pc of the innermost frame outside the runtime, as far as frame pointers lead there:
         the runtime keeps them."""
-        pc = self.innermost(g, threads)
-        if self.in_text(pc, (0,)) and self.in_text(g["start_pc"], (2,)):
-            return g["start_pc"] + 1  # its last call was a jump
-        return pc
-
-    def innermost(self, g, threads):
         thread = g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL)
         if thread:
             return self.where_on_thread(g, threads[g["m"]])
-        if g["pc"] in self.layout.gostart and g["status"] != RT0_SYSCALL:
-            return g["start_pc"] + 1
         try:
             regs = self.saved(g)
-            return self.walk(regs["rip"], regs["rsp"], regs["rbp"], g["stack_hi"])
+            pc = self.walk(regs["rip"], regs["rsp"], regs["rbp"], g["stack_hi"])
         except gdb.MemoryError:
             return g["pc"]
+        # It has not begun, or its last call was a jump.
+        ours = self.in_text(pc, (0,)) and not self.in_text(g["start_pc"], (0,))
+        return g["start_pc"] + 1 if ours else pc
 
     def in_text(self, pc, which=(0, 1, 2)):
         return any(self.layout.text[i][0] <= pc < self.layout.text[i][1] for i in which)
