@@ -128,7 +128,7 @@ rt__print_foreign(void)
 {
 	for (const struct sleeper *s = foreign.first; s; s = s->next) {
 		rt__eprintf("\nthread %d [%s]:\n", s->tid, rt__wait_reason_text[s->reason]);
-		rt__print_frames(&s->context, true, rt__stack_of_sp(s->context.reg[RT_REG_SP]),
+		rt__print_frames(&s->context, true, rt__stack_of_sp(s->context.reg[RT_REG_SP]), 0,
 				 false);
 		rt__print_wait_on(&s->args);
 	}

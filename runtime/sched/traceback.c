@@ -150,7 +150,8 @@ print_header(const struct rt__g *gp, uint32_t status, bool details)
 static void
 print_frames(const struct rt__where *at, bool details)
 {
-	rt__print_frames(&at->context, at->is_call, at->stack, details);
+	rt__print_frames(&at->context, at->is_call, at->stack, at->gp ? at->gp->start_pc : 0,
+			 details);
 }
 
 static void

@@ -80,8 +80,9 @@ const char *rt__inlined_name(const struct rt__inlined *inlined, unsigned i,
 
 /* Prints frames as Go does: "name(...)\n\tfile:line +0xOFFSET\n", the first and last 50, from c on,
  * and before each what was inlined there; rt0's own are left out unless all is true. `stack` bounds
- * what is read. */
-void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all);
+ * what is read; start is the goroutine's function, or 0. */
+void rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack,
+		      uintptr_t start, bool all);
 /* The same in two steps: the pcs of up to max frames, and printing them. */
 int rt__callers(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t *pcs,
 		int max);

@@ -75,24 +75,41 @@ is_interesting(uintptr_t pc, bool is_call, uintptr_t caller, bool called)
 	return starts_with(sym.name, "rt_") || call_target(caller) == sym.start;
 }
 
+/* A goroutine whose function ends with a jump, to one of the runtime or of libc, has no frame of
+ * the program's. Its function stands there as the caller of that one. */
+static void
+add_start(struct frames *fs, struct frame callee, uintptr_t start, bool all)
+{
+	if (all)
+		*frame_at(fs, fs->n) = *frame_at(fs, fs->n - 1);
+	else if (rt__text_of(callee.pc) == RT_TEXT_RT0 &&
+		 is_interesting(callee.pc, callee.is_call, start, true))
+		*frame_at(fs, fs->n++) = callee;
+	*frame_at(fs, fs->n++ - all) = (struct frame){start, false};
+}
+
 static void
 frames_collect(struct frames *fs, struct rt__context c, bool is_call, struct rt__stack stack,
-	       bool all)
+	       uintptr_t start, bool all)
 {
 	enum rt__step step = RT_STEP_EXACT;
 	uintptr_t left = (stack.hi - stack.lo) / sizeof(uintptr_t) + 16; /* no frame is smaller */
+	bool jumped = rt__text_of(start) == RT_TEXT_USER;
+	struct frame callee, f = {0};
 
 	fs->n = 0;
 	while ((step == RT_STEP_EXACT || step == RT_STEP_GUESS) && left-- > 0) {
-		uintptr_t pc = c.reg[RT_REG_PC];
-		bool was_call = is_call;
-
+		callee = f;
+		f = (struct frame){c.reg[RT_REG_PC], is_call};
+		jumped &= rt__text_of(f.pc - f.is_call) != RT_TEXT_USER;
 		step = rt__unwind(&c, &is_call, stack);
 		bool more = step == RT_STEP_EXACT || step == RT_STEP_GUESS;
-		if (all || is_interesting(pc, was_call, more ? c.reg[RT_REG_PC] : 0, is_call))
-			*frame_at(fs, fs->n++) = (struct frame){pc, was_call};
+		if (all || is_interesting(f.pc, f.is_call, more ? c.reg[RT_REG_PC] : 0, is_call))
+			*frame_at(fs, fs->n++) = f;
 	}
 	fs->lost = step == RT_STEP_LOST;
+	if (jumped && step == RT_STEP_OUTERMOST)
+		add_start(fs, callee, start, all);
 }
 
 /* ---- printing ---- */
@@ -356,15 +373,16 @@ print_some(struct frames *fs, uint64_t from, uint64_t to, bool all)
 }
 
 void
-rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, bool all)
+rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack stack, uintptr_t start,
+		 bool all)
 {
 	struct frames fs;
 
 	rt__program_file(); /* unwinding through libc is better with symbols */
-	frames_collect(&fs, *c, is_call, stack, all);
+	frames_collect(&fs, *c, is_call, stack, start, all);
 	if (fs.n == 0) {
 		all = true;
-		frames_collect(&fs, *c, is_call, stack, all);
+		frames_collect(&fs, *c, is_call, stack, start, all);
 	}
 	print_some(&fs, 0, fs.n < SHOWN ? fs.n : SHOWN, all);
 	if (fs.n > 2 * SHOWN)

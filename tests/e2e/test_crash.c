@@ -474,6 +474,25 @@ Test(crash, quit_when_idle)
 	guest_free(&g);
 }
 
+/* A function of whose last call the compiler has made a jump is named. */
+Test(crash, of_a_jump_into_the_runtime)
+{
+	struct guest g = guest_run("jump", .args = {"panic"}, .env = {"RTTRACEBACK=all"});
+
+	guest_expect_exit(&g, 2);
+	guest_expect_err_matches(&g,
+				 "\ngoroutine 2 \\[sync.WaitGroup.Wait\\]:\n" FRAME("rt_wg_wait")
+					 FRAME("jump_to_wait") CREATED("main", "1"));
+	guest_expect_err_matches(&g,
+				 "\ngoroutine 3 \\[syscall\\]:\n(" FRAME("[^\n]+") ")+" FRAME(
+					 "jump_to_read") CREATED("main", "1"));
+	guest_free(&g);
+	g = guest_run("jump", .args = {"panic"}, .env = {"RTTRACEBACK=system"});
+	guest_expect_err_matches(&g,
+				 FRAME("rt_wg_wait") FRAME("jump_to_wait") FRAME("rt__gostart"));
+	guest_free(&g);
+}
+
 /* ---- RTTRACEBACK ---- */
 
 static void

@@ -212,6 +212,10 @@ Test(gdb, minutes_and_inlined, .timeout = 90)
 	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait, 2 minutes +wait_for ");
 	expect_no_complaints(&g);
 	guest_free(&g);
+	g = GDB_RUN("jump", "break puts", "run </dev/null >/dev/null", "info goroutines");
+	guest_expect_out_matches(&g, "^  +2  sync\\.WaitGroup\\.Wait +jump_to_wait jump\\.c:");
+	expect_no_complaints(&g);
+	guest_free(&g);
 	g = GDB_RUN("inlined-gcc-O2", "catch syscall read", "run wait </dev/null >/dev/null",
 		    "info goroutines", "goroutine 2", "goroutine 2 backtrace");
 	guest_expect_out_matches(

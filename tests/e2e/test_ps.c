@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "report.h"
 #include "waiting.h"
 
 /* A guest that waits for its input to end. */
@@ -238,6 +239,24 @@ Test(ps, minutes, .timeout = 60)
 	g = RTINSPECT_RUN("ps", "--json", p.number);
 	guest_expect_out_matches(&g, "^      \"state\": \"sync\\.WaitGroup\\.Wait\",$");
 	guest_expect_out_matches(&g, "^      \"waits_seconds\": 1[5-9][0-9],$");
+	guest_free(&g);
+	expect_undisturbed(&p);
+}
+
+/* A function that has jumped into the runtime, or libc, is where its goroutine is. */
+Test(ps, jump, .timeout = 60)
+{
+	struct park p = PARK("jump", "wait");
+	struct guest g = RTINSPECT_RUN("ps", p.number);
+
+	guest_expect_out_matches(&g,
+				 "^ +2  sync\\.WaitGroup\\.Wait +[-0-9s]+ +jump_to_wait jump\\.c:");
+	guest_expect_out_matches(&g, "^ +3  syscall on m[0-9]+ +[-0-9s]+ +jump_to_read jump\\.c:");
+	guest_free(&g);
+	g = RTINSPECT_RUN("ps", "-v", p.number);
+	guest_expect_out_matches(&g,
+				 "\ngoroutine 2 \\[sync\\.WaitGroup\\.Wait\\]:\n" FRAME(
+					 "rt_wg_wait") FRAME("jump_to_wait") CREATED("main", "1"));
 	guest_free(&g);
 	expect_undisturbed(&p);
 }

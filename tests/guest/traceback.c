@@ -26,7 +26,7 @@ print_here(bool all)
 	struct rt__context c;
 
 	rt__context_here(&c);
-	rt__print_frames(&c, true, stack_around(c.reg[RT_REG_SP]), all);
+	rt__print_frames(&c, true, stack_around(c.reg[RT_REG_SP]), 0, all);
 }
 
 static int
@@ -113,7 +113,7 @@ run_parked(int argc, char **argv)
 	YIELD_UNTIL(GET(other) &&
 		    __atomic_load_n(&other->status, __ATOMIC_ACQUIRE) == RT_G_WAITING);
 	rt__context_of_saved(&c, other->sp, other->pc);
-	rt__print_frames(&c, true, other->stack, argc > 0);
+	rt__print_frames(&c, true, other->stack, other->start_pc, argc > 0);
 	rt__print_creator(other->creator_pc, other->parent_id);
 	return 0;
 }
@@ -146,7 +146,7 @@ print_interrupted(int sig, siginfo_t *info, void *uc)
 
 	(void)sig, (void)info;
 	rt__context_of_signal(&c, uc);
-	rt__print_frames(&c, false, stack_around(c.reg[RT_REG_SP]), false);
+	rt__print_frames(&c, false, stack_around(c.reg[RT_REG_SP]), 0, false);
 	_Exit(0);
 }
 
@@ -249,7 +249,7 @@ run_lost(int argc, char **argv)
 	rt__context_here(&c);
 	c.reg[RT_REG_SP] = stack.lo + 64;
 	c.reg[RT_REG_RBP] = stack.lo + 128;
-	rt__print_frames(&c, true, stack, false);
+	rt__print_frames(&c, true, stack, 0, false);
 	return 0;
 }
 

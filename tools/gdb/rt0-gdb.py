@@ -244,6 +244,12 @@ class Rt0Program:
     def where(self, g, threads):
         """The pc of the innermost frame outside the runtime, as far as frame pointers lead there:
         the runtime keeps them."""
+        pc = self.innermost(g, threads)
+        if self.in_text(pc, (0,)) and self.in_text(g["start_pc"], (2,)):
+            return g["start_pc"] + 1  # its last call was a jump
+        return pc
+
+    def innermost(self, g, threads):
         thread = g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL)
         if thread:
             return self.where_on_thread(g, threads[g["m"]])

@@ -111,12 +111,27 @@ add_frame(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_go
 	g->nframes++;
 }
 
+/* A goroutine whose function ends with a jump to one of the runtime's has no frame of the
+ * program's: its function stands there, before the outermost frame. */
+static void
+add_start(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goroutine *g)
+{
+	struct ri_frame outermost = t->frames[--t->nframes];
+
+	g->nframes--;
+	add_frame(t, runtime, g, (struct ri_frame){.pc = g->start_pc, .shown = g->start_pc});
+	add_frame(t, runtime, g, outermost);
+}
+
 static void
 collect(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goroutine *g,
 	struct ri_unwinder *unwinder, bool all)
 {
+	const struct rt__layout *layout = &runtime->layout;
 	struct ri_registers registers = g->registers;
 	bool is_call = g->is_call;
+	bool jumped = g->start_pc - layout->text_user.start <
+		layout->text_user.end - layout->text_user.start;
 	enum ri_step step = RI_EXACT;
 
 	g->first_frame = t->nframes;
@@ -134,10 +149,14 @@ collect(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goro
 		if (!all && t->frames[t->nframes - 1].user) {
 			break;
 		}
+		jumped &= !t->frames[t->nframes - 1].user;
 		step = ri_unwind(unwinder, &registers, &is_call, g->stack_hi);
 		if (step == RI_OUTERMOST || step == RI_LOST) {
 			break;
 		}
+	}
+	if (jumped && step == RI_OUTERMOST) {
+		add_start(t, runtime, g);
 	}
 }
 
