@@ -217,8 +217,6 @@ void rt__scavenge_let_go(void);
 /* Gives memory back at once when there is more of it free than in use, and not just a little. */
 void rt__dirty_trim(void);
 
-/* Before the heap grows to so many chunks: what the cgroup allows, if nobody has asked yet. */
-void rt__limit_find(uint32_t chunks);
 /* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
 void rt__limit_keep(size_t units);
 
@@ -378,11 +376,22 @@ void rt__caches_trim(void); /* of foreign threads that have ended */
  * see rt__cache_twin. */
 struct rt__cache *rt__cache_here(void);
 /* Before and after locks of the heap are taken: handlers wait meanwhile. Who is inside may go in
- * deeper. */
-void rt__heap_enter(void);
+ * deeper; false if that is not wanted. */
+bool rt__heap_go_in(bool deeper);
 void rt__heap_leave(void);
+
+static inline void
+rt__heap_enter(void)
+{
+	rt__heap_go_in(true);
+}
+
 /* For who would have to wait for itself there: false in a handler that did not wait. */
-bool rt__heap_try_enter(void);
+static inline bool
+rt__heap_try_enter(void)
+{
+	return rt__heap_go_in(false);
+}
 
 /* ---- large.c: blocks of more than RT_MEDIUM_MAX ---- */
 

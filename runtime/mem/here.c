@@ -172,22 +172,14 @@ set_depth(struct rt__in_heap *h, uint32_t depth)
 	rt__fence_signal();
 }
 
-void
-rt__heap_enter(void)
-{
-	struct rt__in_heap *h = in_heap_here();
-
-	set_depth(h, h->depth + 1);
-}
-
 bool
-rt__heap_try_enter(void)
+rt__heap_go_in(bool deeper)
 {
 	struct rt__in_heap *h = in_heap_here();
 
-	if (h->depth > 0)
+	if (h->depth > 0 && !deeper)
 		return false;
-	set_depth(h, 1);
+	set_depth(h, h->depth + 1);
 	return true;
 }
 

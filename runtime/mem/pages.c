@@ -33,6 +33,8 @@
 #define FIRST_TABLE 16u         /* chunks */
 #define FIRST_BASE (17ul << 40) /* behind what sanitizers and other runtimes like to take */
 #define BASE_BITS 25            /* of chance, by chunks: up to 80 TiB; programs begin at 85 */
+#define ASK_CGROUP 16u          /* chunks, 32 MiB: a smaller heap does not care */
+#define OTHER_PART 16u          /* of what the cgroup has: stacks, tables, the kernel's */
 #define PLACES 8                /* to try */
 
 struct rt__heap rt__heap;
@@ -251,6 +253,16 @@ skip(void)
 	return true;
 }
 
+/* Before the heap grows to so many chunks: what the cgroup allows, if nobody has asked yet. */
+static void
+find_limit(uint32_t chunks)
+{
+	if (rt__heap.limit_known || chunks <= ASK_CGROUP)
+		return;
+	size_t all = rt__cgroup_memory();
+	rt__mem_set_limit(all - all / OTHER_PART);
+}
+
 /* Some more chunks: n in a row, or the very first. */
 static bool
 grow(uint32_t n)
@@ -265,7 +277,7 @@ grow(uint32_t n)
 
 		if (n > left)
 			return false;
-		rt__limit_find(h->nchunks + step);
+		find_limit(h->nchunks + step);
 		got = commit(step < left ? step : left);
 		if (got != RT_MAPPED && step > n)
 			got = commit(n);

@@ -32,9 +32,6 @@
 #define POLL_PACE_NS 1000000l
 #define POLL_PACE_UNITS 32u
 
-#define ASK_CGROUP 16u /* chunks, 32 MiB: a smaller heap does not care */
-#define OTHER_PART 16u /* of what the cgroup has: stacks, tables, the kernel's */
-
 static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
 	bool driven; /* (a) by sysmon */
@@ -169,26 +166,11 @@ rt__scavenge_all(void)
 
 /* ---- the limit ---- */
 
-static void
-set_limit(size_t bytes)
-{
-	rt__heap.limit = bytes ? bytes / RT_UNIT : SIZE_MAX;
-	rt__heap.limit_known = true;
-}
-
 void
 rt__mem_set_limit(size_t bytes)
 {
-	set_limit(bytes);
-}
-
-void
-rt__limit_find(uint32_t chunks)
-{
-	if (rt__heap.limit_known || chunks <= ASK_CGROUP)
-		return;
-	size_t all = rt__cgroup_memory();
-	set_limit(all - all / OTHER_PART);
+	rt__heap.limit = bytes ? bytes / RT_UNIT : SIZE_MAX;
+	rt__heap.limit_known = true;
 }
 
 void

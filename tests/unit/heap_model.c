@@ -23,9 +23,11 @@ rt__caches_trim(void)
 {
 }
 
-void
-rt__heap_enter(void)
+bool
+rt__heap_go_in(bool deeper)
 {
+	(void)deeper;
+	return true;
 }
 
 void

@@ -244,8 +244,7 @@ class Rt0Program:
     def where(self, g, threads):
         """The pc of the innermost frame outside the runtime, as far as frame pointers lead there:
         the runtime keeps them."""
-        thread = g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL)
-        if thread:
+        if g["m"] in threads and g["status"] in (RT0_RUNNING, RT0_SYSCALL):
             return self.where_on_thread(g, threads[g["m"]])
         try:
             regs = self.saved(g)
