@@ -62,15 +62,15 @@
  * of its slice: it has lost some microseconds, not its turn. One P is stopped early at most once
  * in a millisecond, so that those who are late cannot starve the others.
  *
- * Rejected: a place elsewhere for the frame of who has no room on its stack: it parks with that, and
- * what parks calls functions, which need the stack; to take its P and let it go on without: malloc
- * and the rest of the runtime use the P of who calls them, at any instruction.
+ * Rejected: a place elsewhere for the frame of who has no room on its stack: it parks with that,
+ * and what parks calls functions, which need the stack; to take its P and let it go on without:
+ * malloc and the rest of the runtime use the P of who calls them, at any instruction.
  *
- * Rejected, too: to stop libc where it is, though nobody would wait for ever for its locks: who has that
- * of a FILE would keep it for a turn of all others, and each of those that want it its P for 10 ms;
- * compiled-in checks (not ours to compile); a table of the locks that each function of
- * libc holds as it calls back; timer_create for each thread, which costs a timer interrupt per
- * slice when nobody waits.
+ * Rejected, too: to stop libc where it is, though nobody would wait for ever for its locks: who has
+ * that of a FILE would keep it for a turn of all others, and each of those that want it its P for
+ * 10 ms; compiled-in checks (not ours to compile); a table of the locks that each function of libc
+ * holds as it calls back; timer_create for each thread, which costs a timer interrupt per slice
+ * when nobody waits.
  */
 #include <signal.h>
 

@@ -21,7 +21,7 @@ fail() {
 		-Dassertions=true >"$build/assertions.log" || fail
 
 guests='api api-O0 stack sched stress block preempt preempt_libc preempt_regs preempt_stress
-	preempt_return preempt_return-O0 init_goroutines each_p'
+	preempt_return preempt_return-O0 init_goroutines each_p heap_crowd'
 # A clang that is not there builds none of its own.
 for g in api-clang api-clang-O0 stack-clang preempt_return-clang; do
 	[ ! -f "$build/tests/guest/$g" ] || guests="$guests $g"
