@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <math.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,6 +205,8 @@ long_life(int argc, char **argv)
 {
 	int phases = number(argc, argv, 14), worst = 0, percent;
 
+	/* Of which a part was given back, the kernel fills up, when it comes round to it. */
+	CHECK(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0);
 	memset(life.used, 1, sizeof life.used);
 	memset(life.size, 1, sizeof life.size);
 	for (int i = 0; i < SLOTS; i++)
