@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -144,4 +145,26 @@ Test(heap_failures, now_and_then)
 Test(heap_failures, a_place_that_is_taken)
 {
 	cr_expect(fail_each(EEXIST, 0) > 5);
+}
+
+/* A block that cannot be made smaller where it is has no room in a smaller place. */
+Test(heap_failures, smaller)
+{
+	size_t large = 5ul << 20, small = 3ul << 19;
+	bool zero;
+
+	setup(0);
+	void *hole = take(caches[0], small, &zero);
+	unsigned char *behind = take(caches[0], large, &zero);
+	void *p = take(caches[0], large, &zero);
+	cr_assert(hole && behind && p);
+	memset(behind, 1, large);
+	memset(p, 2, large);
+	give(caches[0], hole);
+	failing.error = ENOMEM; /* the next one: its guard is not removed */
+	cr_expect_null(rt__large_realloc(rt__unit_of(p), small));
+	cr_expect(failing.hit);
+	for (size_t i = 0; i < large; i++)
+		cr_assert_eq(behind[i], 1);
+	rt__mem_check();
 }
