@@ -261,7 +261,7 @@ resize_huge(struct rt__span *sp, size_t size)
 	return done;
 }
 
-/* To more chunks elsewhere. The kernel may have taken the new place away when it cannot. */
+/* To more room elsewhere. The kernel may have taken the new place away when it cannot. */
 static void *
 move_huge(struct rt__span *sp, size_t size)
 {
@@ -298,5 +298,7 @@ rt__large_realloc(struct rt__span *sp, size_t size)
 		return resize_large(sp, size) ? p : NULL;
 	if (size <= LARGE_MAX)
 		return NULL;
-	return resize_huge(sp, size) ? p : move_huge(sp, size);
+	if (resize_huge(sp, size))
+		return p;
+	return size > usable(sp) ? move_huge(sp, size) : NULL;
 }

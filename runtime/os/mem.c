@@ -106,29 +106,39 @@ rt__os_huge_pages(void *p, size_t size)
 	rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_HUGEPAGE);
 }
 
+/* The kernel knows MADV_GUARD_INSTALL. */
+static void
+found_guards(void)
+{
+	if (!rt__load_rlx(&rt__os.madvise_guards))
+		rt__store_rlx(&rt__os.madvise_guards, true);
+}
+
 int
 rt__os_guard(void *p, size_t size)
 {
 	if (rt__load_rlx(&rt__os.madvise_guard)) {
 		long r = rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_INSTALL);
 
-		if (r != -RT_EINVAL)
+		if (r != -RT_EINVAL) {
+			found_guards();
 			return (int)r;
-		rt__store_rlx(&rt__os.madvise_guard, false); /* an older kernel: do not ask again */
+		}
+		/* An older kernel, or one that does not do it where memory is locked. */
+		rt__store_rlx(&rt__os.madvise_guard, false);
 	}
 	return (int)rt__syscall3(SYS_mprotect, (long)p, (long)size, RT_PROT_NONE);
 }
 
-/* Both ways, unless the kernel has the first and always had: one of those that came later has been
- * told no by rt__os_guard, where memory is locked. */
+/* Whose guard is to go has seen what rt__os_guard has found out. There may be some of either kind:
+ * no error is ignored, since nobody else notices a guard that stays. */
 bool
 rt__os_unguard(void *p, size_t size)
 {
-	long r = rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_REMOVE);
-
-	if (rt__load_rlx(&rt__os.madvise_guard))
-		return r == 0;
-	return (r == 0 || r == -RT_EINVAL) && rt__os_commit(p, size);
+	if (rt__load_rlx(&rt__os.madvise_guards) &&
+	    rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_REMOVE) != 0)
+		return false;
+	return rt__load_rlx(&rt__os.madvise_guard) || rt__os_commit(p, size);
 }
 
 /* One advice for all of n ranges, in one call: how many the kernel has done. */
@@ -150,9 +160,12 @@ int
 rt__os_guard_each(const struct rt__range *r, int n, int *err)
 {
 	bool many = n > 1 && rt__load_rlx(&rt__os.madvise_guard);
+	int done = many ? advise_many(r, n, RT_MADV_GUARD_INSTALL) : 0;
 
+	if (done > 0)
+		found_guards();
 	*err = 0;
-	for (int i = many ? advise_many(r, n, RT_MADV_GUARD_INSTALL) : 0; i < n; i++) {
+	for (int i = done; i < n; i++) {
 		*err = rt__os_guard(r[i].p, r[i].size);
 		if (*err)
 			return i;

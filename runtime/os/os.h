@@ -32,14 +32,15 @@ const char *rt__args_getenv(const struct rt__args *args, const char *name);
 /* ---- os.c ---- */
 
 struct rt__os {
-	int ncpu;           /* CPUs in the affinity mask, at least 1 */
-	size_t page_size;   /* bytes */
-	bool madvise_guard; /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
-	bool madvise_many;  /* so is process_madvise on ourselves (6.15) */
-	bool membarrier;    /* rt__os_membarrier works */
-	bool started;       /* the main goroutine runs */
-	uint64_t sigmask;   /* the signal mask that the process was started with */
-	uint8_t random[16]; /* from AT_RANDOM: seeds, never secrets */
+	int ncpu;            /* CPUs in the affinity mask, at least 1 */
+	size_t page_size;    /* bytes */
+	bool madvise_guard;  /* MADV_GUARD_INSTALL (Linux 6.13) is worth trying */
+	bool madvise_guards; /* there may be guards of that kind */
+	bool madvise_many;   /* process_madvise on ourselves (6.15) is worth trying */
+	bool membarrier;     /* rt__os_membarrier works */
+	bool started;        /* the main goroutine runs */
+	uint64_t sigmask;    /* the signal mask that the process was started with */
+	uint8_t random[16];  /* from AT_RANDOM: seeds, never secrets */
 };
 extern struct rt__os rt__os;
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the heap does when the kernel refuses: the same operations are repeated, and each time
- * another one of the system calls about memory fails, or all from there on. Then an allocation
- * fails, and nothing else: what is allocated keeps its contents, the heap's tables fit together,
- * and once the kernel is willing again, everything succeeds and everything that was freed is free.
+ * another one of the system calls about memory fails, or all or some from there on. Then an
+ * allocation fails, and nothing else: what is allocated keeps its contents, the heap's tables fit
+ * together, and once the kernel is willing again, everything succeeds and everything that was freed
+ * is free.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,7 +32,7 @@
 static struct {
 	int left;  /* calls until one fails */
 	int error; /* with that */
-	bool all;  /* and so do all after it */
+	int every; /* and so does each such one after it; 0: none does */
 	bool hit;
 } failing;
 
@@ -57,7 +59,8 @@ failing_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	if (!error || !can_fail(nr, d) || failing.left-- > 0)
 		return rt__syscall6(nr, a, b, c, d, e, f);
 	failing.hit = true;
-	if (!failing.all)
+	failing.left = failing.every - 1;
+	if (failing.every == 0)
 		failing.error = 0;
 	return -error;
 }
@@ -78,13 +81,13 @@ free_kept(void)
 }
 
 static RT_NORETURN void
-child(int n, int error, bool all)
+child(int n, int error, int every)
 {
 	rt_mem_stats st;
 
 	setup(0);
 	failing.left = n;
-	failing.all = all;
+	failing.every = every;
 	failing.error = error;
 	run(7, OPS, 5, true);
 	failing.error = 0;
@@ -101,7 +104,7 @@ child(int n, int error, bool all)
 
 /* How many calls there were. */
 static int
-fail_each(int error, bool all)
+fail_each(int error, int every)
 {
 	for (int n = 0;; n++) {
 		int status;
@@ -109,28 +112,59 @@ fail_each(int error, bool all)
 
 		cr_assert(pid >= 0);
 		if (pid == 0)
-			child(n, error, all);
+			child(n, error, every);
 		cr_assert_eq(waitpid(pid, &status, 0), pid);
 		if (status == UNTOUCHED << 8)
 			return n;
-		cr_assert_eq(status, 0, "call %d, error %d, all %d: status %x", n, error, all,
+		cr_assert_eq(status, 0, "call %d, error %d, every %d: status %x", n, error, every,
 			     (unsigned)status);
 	}
 }
 
 Test(heap_failures, once)
 {
-	cr_expect(fail_each(ENOMEM, false) > 50);
-	cr_expect(fail_each(EINVAL, false) > 50);
+	cr_expect(fail_each(ENOMEM, 0) > 50);
+	cr_expect(fail_each(EINVAL, 0) > 50);
 }
 
 Test(heap_failures, from_there_on)
 {
-	cr_expect(fail_each(ENOMEM, true) > 50);
-	cr_expect(fail_each(EINVAL, true) > 50);
+	cr_expect(fail_each(ENOMEM, 1) > 50);
+	cr_expect(fail_each(EINVAL, 1) > 50);
+}
+
+/* A guard of one kind that cannot be removed when others are already of the other kind. */
+Test(heap_failures, now_and_then)
+{
+	for (int every = 2; every <= 3; every++) {
+		cr_expect(fail_each(ENOMEM, every) > 50);
+		cr_expect(fail_each(EINVAL, every) > 50);
+	}
 }
 
 Test(heap_failures, a_place_that_is_taken)
 {
-	cr_expect(fail_each(EEXIST, false) > 5);
+	cr_expect(fail_each(EEXIST, 0) > 5);
+}
+
+/* A block that cannot be made smaller where it is has no room in a smaller place. */
+Test(heap_failures, smaller)
+{
+	size_t large = 5ul << 20, small = 3ul << 19;
+	bool zero;
+
+	setup(0);
+	void *hole = take(caches[0], small, &zero);
+	unsigned char *behind = take(caches[0], large, &zero);
+	void *p = take(caches[0], large, &zero);
+	cr_assert(hole && behind && p);
+	memset(behind, 1, large);
+	memset(p, 2, large);
+	give(caches[0], hole);
+	failing.error = ENOMEM; /* the next one: its guard is not removed */
+	cr_expect_null(rt__large_realloc(rt__unit_of(p), small));
+	cr_expect(failing.hit);
+	for (size_t i = 0; i < large; i++)
+		cr_assert_eq(behind[i], 1);
+	rt__mem_check();
 }
