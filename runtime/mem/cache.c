@@ -205,11 +205,40 @@ rt__bin_push(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 	return true;
 }
 
+static void
+empty(struct rt__bin *b, unsigned class)
+{
+	return_others(b, class);
+	if (own(b) > 0)
+		rt__central_free(class, b->lo + 1, own(b));
+	b->top = b->lo;
+}
+
+/* Once in a period of the scavenger's, for who is here anyway: of a class that has as many blocks
+ * as a period ago, the program does not ask any more, or little. They go to their spans. */
+static void
+trim(struct rt__cache *c)
+{
+	uint32_t period = rt__load_rlx(&rt__heap.period);
+
+	if (rt__likely(c->period == period))
+		return;
+	c->period = period;
+	for (unsigned i = 1; i < RT_CLASSES; i++) {
+		struct rt__bin *b = &c->bins[i];
+
+		if (own(b) + others(b) == c->had[i])
+			empty(b, i);
+		c->had[i] = (uint8_t)(own(b) + others(b));
+	}
+}
+
 bool
 rt__cache_refill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
+	trim(c);
 	if (is_small(b, class) && used_before(b))
 		enlarge(c, class);
 	uint32_t half = (room(b) + 1) / 2;
@@ -225,6 +254,7 @@ rt__cache_spill(struct rt__cache *c, unsigned class)
 {
 	struct rt__bin *b = &c->bins[class];
 
+	trim(c);
 	if (is_small(b, class)) {
 		enlarge(c, class);
 		return;
@@ -245,14 +275,8 @@ rt__cache_flush(struct rt__cache *c)
 		return;
 	if (c->twin != c)
 		rt__cache_flush(c->twin);
-	for (unsigned i = 1; i < RT_CLASSES; i++) {
-		struct rt__bin *b = &c->bins[i];
-
-		return_others(b, i);
-		if (own(b) > 0)
-			rt__central_free(i, b->lo + 1, own(b));
-		b->top = b->lo;
-	}
+	for (unsigned i = 1; i < RT_CLASSES; i++)
+		empty(&c->bins[i], i);
 	rt__runs_flush(c);
 	rt__central_clear(c);
 }

@@ -121,6 +121,7 @@ struct rt__heap {
 	size_t gone;                       /* (a) pages of spans, given back: sparse.c */
 	size_t released;                   /* (a) bytes given back, ever */
 	bool sparser;                      /* (a) perhaps there are more, for sparse.c */
+	uint32_t period;                   /* (a) of the scavenger's */
 	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
 	uint32_t kept; /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
@@ -349,10 +350,12 @@ struct rt__cache {
 	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
 	struct rt__cache *next;    /* (c) of all caches */
 
-	struct rt__cache *real; /* (c) this one; of an empty one that fast paths see, the other */
-	struct rt__cache *seen; /* (c) what fast paths see of it: this one, or such a one */
-	uint32_t slow_frees;    /* for rt__scavenge_poll */
-	uint32_t until_sample;  /* RTDEBUG=malloc=sample: mallocs until that is the next one */
+	struct rt__cache *real;  /* (c) this one; of an empty one that fast paths see, the other */
+	struct rt__cache *seen;  /* (c) what fast paths see of it: this one, or such a one */
+	uint32_t slow_frees;     /* for rt__scavenge_poll */
+	uint32_t period;         /* of the scavenger's, that the next is of: */
+	uint8_t had[RT_CLASSES]; /* so many blocks in a bin when it began */
+	uint32_t until_sample;   /* RTDEBUG=malloc=sample: mallocs until that is the next one */
 };
 
 static inline bool

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving memory back to the kernel. By periods of a second: units that were free for all of one
- * are due in the next, a little at a time. What a cache's shelf has not needed for a period goes to
- * its spans, and so do the caches of foreign threads that have ended: blocks kept there keep whole
- * spans from being free. While more is free than a sixteenth of what is in use, units are due after
- * 20 to 40 ms, until it is no more than that: a second is long for who allocates gigabytes in one,
- * and who needs the same units again and again does so in less.
+ * are due in the next, a little at a time. While more is free than a sixteenth of what is in use,
+ * they are due after 20 to 40 ms, until it is no more than that: a second is long for who allocates
+ * gigabytes in one, and who needs the same units again and again does so in less.
+ *
+ * Blocks that somebody keeps at hand keep whole spans from being free. So what a cache's shelf has
+ * not needed for a period goes to its spans, as do the caches of foreign threads that have ended.
+ * A cache itself belongs to its thread, which looks once in a period which classes it does not use
+ * (cache.c). Of spans that stay, memory goes by pages (sparse.c).
  *
  * sysmon has this done in the background. It starts with the second goroutine; before that, who
  * frees does it (rt__scavenge_poll), now and then where free is slow anyway. Who comes while
@@ -56,6 +59,7 @@ start_period(int64_t now)
 {
 	scavenge.quota = excess();
 	if (now >= scavenge.period_end) {
+		rt__store_rlx(&rt__heap.period, rt__heap.period + 1);
 		rt__caches_trim();
 		rt__central_trim(false);
 		scavenge.period_end = now + PERIOD_NS;

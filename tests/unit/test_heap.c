@@ -426,6 +426,36 @@ Test(heap, idle_pages_of_spans_go)
 		      rt__heap.used * RT_UNIT_PAGES - rt__heap.gone);
 }
 
+/* A cache gives up what it has not touched for a period, its own blocks and others', when it comes
+ * to central for another class. */
+Test(heap, idle_classes_are_given_up)
+{
+	enum { N = 20 };
+	void *p[2 * N], *q[3];
+	bool zero;
+
+	setup(MAX_CHUNKS);
+	const struct rt__bin *b = &caches[0]->bins[rt__size_class(1000)];
+	for (int i = 0; i < 2 * N; i++)
+		p[i] = take(caches[i % 2], 1000, &zero);
+	for (int i = 0; i < 2 * N; i++)
+		give(caches[0], p[i]);
+	cr_assert(b->top > b->lo && b->hi < b->end);
+	for (int period = 0; period < 3; period++) {
+		rt__heap.period++;
+		use_up(caches[0], 64);
+		q[period] = take(caches[0], 64, &zero);
+		if (period < 2)
+			cr_assert(b->top > b->lo && b->hi < b->end);
+		if (period == 0) /* used: one more */
+			give(caches[0], take(caches[1], 1000, &zero));
+	}
+	cr_assert(b->top == b->lo && b->hi == b->end, "not used since the last but one");
+	for (int i = 0; i < 3; i++)
+		give(caches[0], q[i]);
+	rt__mem_check();
+}
+
 static void
 fill_pages(char **p, int n)
 {
