@@ -19,12 +19,13 @@
 
 struct central {
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	uint32_t first, last; /* spans with free blocks: unit numbers + 1 */
-	void *spare;          /* states for a span; the first word leads to the next */
+	void *spare;            /* states for a span; the first word leads to the next */
+	struct rt__cache *turn; /* was looked at last, for a span to take over; NULL: none yet */
 };
 
-#define LOOK_AT 16 /* spans, for one that the cache owns */
-#define WORTH 4    /* to take over another's: one in so many of its blocks is free */
+#define LOOK_AT 16      /* caches, for such a span, */
+#define LOOK_AT_SPANS 4 /* and so many of each */
+#define WORTH 4         /* ... of which one in so many blocks is free */
 
 static struct central *centrals; /* (c) of all classes, then of blocks without pointers */
 
@@ -43,6 +44,13 @@ central_of(unsigned class, bool noscan)
 	return &centrals[class + (noscan ? RT_CLASSES : 0)];
 }
 
+/* Who owns what is nobody's. */
+static struct rt__cache *
+none_like(const struct rt__cache *c)
+{
+	return c->noscan ? &rt__cache_none_noscan : &rt__cache_none;
+}
+
 /* Blocks of one class come from one kind of cache, which holds one kind of them. */
 static struct central *
 central_of_blocks(unsigned class, const struct rt__block *b)
@@ -58,80 +66,124 @@ span_at(uint32_t link)
 	return link ? rt__span_at(link - 1) : NULL;
 }
 
-static void
-list_append(struct central *ce, struct rt__span *sp)
+static struct rt__span *
+first_of(const struct rt__cache *c, unsigned class)
 {
+	return span_at(c->spans[class].first);
+}
+
+/* Its owner's. */
+static struct rt__span_list *
+list_of(const struct rt__span *sp)
+{
+	return &sp->owner->spans[sp->class];
+}
+
+static void
+list_append(struct rt__span *sp)
+{
+	struct rt__span_list *l = list_of(sp);
 	uint32_t link = rt__span_unit(sp) + 1;
 
 	sp->listed = true;
 	sp->next = 0;
-	sp->prev = ce->last;
-	if (ce->last)
-		span_at(ce->last)->next = link;
+	sp->prev = l->last;
+	if (l->last)
+		span_at(l->last)->next = link;
 	else
-		ce->first = link;
-	ce->last = link;
+		l->first = link;
+	l->last = link;
 }
 
 static void
-list_remove(struct central *ce, struct rt__span *sp)
+list_remove(struct rt__span *sp)
 {
+	struct rt__span_list *l = list_of(sp);
+
 	sp->listed = false;
 	if (sp->prev)
 		span_at(sp->prev)->next = sp->next;
 	else
-		ce->first = sp->next;
+		l->first = sp->next;
 	if (sp->next)
 		span_at(sp->next)->prev = sp->prev;
 	else
-		ce->last = sp->prev;
+		l->last = sp->prev;
 }
 
-static uint32_t
-left_in(const struct rt__span *sp)
+static void
+change_owner(struct rt__span *sp, struct rt__cache *to)
 {
-	return sp->nfree + (uint32_t)(sp->nblocks - sp->carved);
+	list_remove(sp);
+	rt__store_rlx(&sp->owner, to);
+	list_append(sp);
 }
 
-/* The one that it took from last, or what is among the first few, or nobody's. */
+static bool
+is_worth(const struct rt__span *sp)
+{
+	return sp->nfree + (uint32_t)(sp->nblocks - sp->carved) >= sp->nblocks / WORTH;
+}
+
+/* What another one may take over of a cache's: one of the next to come. From the first it takes
+ * itself. */
 static struct rt__span *
-find_span(const struct central *ce, const struct rt__cache *c, unsigned class)
+spare_of(const struct rt__cache *c, unsigned class)
 {
-	struct rt__span *sp = span_at(ce->first), *other = NULL;
+	struct rt__span *sp = first_of(c, class);
 
-	for (int i = 0; sp && i < LOOK_AT; i++, sp = span_at(sp->next)) {
-		if (sp->owner == c || sp->owner->none || c->none)
+	for (int i = 0; sp && i < LOOK_AT_SPANS; i++) {
+		sp = span_at(sp->next);
+		if (sp && is_worth(sp))
 			return sp;
-		if (!other && left_in(sp) >= sp->nblocks / WORTH)
-			other = sp;
 	}
+	return NULL;
+}
+
+/* One of another owner's, of the next few caches: for who is to be its owner, or only wants a
+ * block, wherever it is. */
+static struct rt__span *
+find_other(struct central *ce, const struct rt__cache *c, unsigned class, bool any)
+{
+	/* acq: pairs with who has published the newest one */
+	struct rt__cache *newest = rt__load_acq(&rt__caches), *at = ce->turn;
+	struct rt__span *sp = NULL;
+	bool round = newest == NULL;
+
+	for (int i = 0; !sp && !round && (any || i < LOOK_AT); i++) {
+		at = at && at->next ? at->next : newest;
+		if (at->noscan == c->noscan)
+			sp = any ? first_of(at, class) : spare_of(at, class);
+		round = at == ce->turn || (!ce->turn && !at->next);
+	}
+	ce->turn = at;
+	return sp;
+}
+
+/* Its own, nobody's, or another's. */
+static struct rt__span *
+find_span(struct central *ce, struct rt__cache *c, unsigned class)
+{
+	struct rt__span *sp = first_of(c, class);
+
+	if (sp)
+		return sp;
+	sp = first_of(none_like(c), class);
 	if (!sp)
-		return NULL;
-	struct rt__span *last = span_at(c->last_span[class]);
-	return last && last->listed && last->owner == c ? last : other;
+		sp = find_other(ce, c, class, c->none);
+	if (sp && !c->none)
+		change_owner(sp, c);
+	return sp;
 }
 
-/* The span is not its owner's any more, who is not to look for it: when it goes, its unit may
- * become a span of another class. */
-static void
-forget(struct rt__span *sp)
+static struct rt__span *
+new_span(struct central *ce, struct rt__cache *c, unsigned class)
 {
-	struct rt__cache *owner = sp->owner;
+	struct rt__span *sp = rt__span_new(class, c, &ce->spare);
 
-	if (!owner->none && owner->last_span[sp->class] == rt__span_unit(sp) + 1)
-		owner->last_span[sp->class] = 0;
-}
-
-/* Makes it the cache's own. */
-static void
-adopt(struct rt__cache *c, unsigned class, struct rt__span *sp)
-{
-	if (c->none)
-		return;
-	if (sp->owner != c)
-		forget(sp);
-	c->last_span[class] = rt__span_unit(sp) + 1;
-	rt__store_rlx(&sp->owner, c);
+	if (sp)
+		list_append(sp);
+	return sp;
 }
 
 static uint32_t
@@ -143,23 +195,35 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 	while (got < n) {
 		struct rt__span *sp = find_span(ce, c, class);
 
-		if (!sp) {
-			sp = rt__span_new(class, c, &ce->spare);
-			if (sp)
-				list_append(ce, sp);
-			else if (!(sp = span_at(ce->first)))
-				break; /* not even somebody else's */
-		}
-		adopt(c, class, sp);
+		if (!sp)
+			sp = new_span(ce, c, class);
+		if (!sp)
+			sp = find_other(ce, c, class, true);
+		if (!sp)
+			break;
 		got += rt__span_take(sp, end - got, n - got);
-		if (left_in(sp) == 0)
-			list_remove(ce, sp);
+		if (sp->nfree == 0 && sp->carved == sp->nblocks)
+			list_remove(sp);
 	}
 	return got;
 }
 
-/* A span whose blocks are all free goes, unless it is the only one with free blocks: the next
- * request would want it back. */
+/* Whether its blocks are all free. */
+static bool
+is_free(const struct rt__span *sp)
+{
+	return sp->nfree == sp->carved;
+}
+
+static void
+delete_span(struct central *ce, struct rt__span *sp)
+{
+	list_remove(sp);
+	rt__span_delete(sp, &ce->spare);
+}
+
+/* A span whose blocks are all free goes, unless it is its owner's only one with free blocks: the
+ * next request would want it back, or sparse.c deletes it. */
 static void
 give_to_spans(struct central *ce, const struct rt__block *in, uint32_t n)
 {
@@ -168,12 +232,10 @@ give_to_spans(struct central *ce, const struct rt__block *in, uint32_t n)
 
 		i += rt__span_give(in + i, n - i);
 		if (!sp->listed)
-			list_append(ce, sp);
-		if (sp->nfree == sp->carved && ce->first != ce->last) {
-			forget(sp);
-			list_remove(ce, sp);
-			rt__span_delete(sp, &ce->spare);
-		}
+			list_append(sp);
+		const struct rt__span_list *l = list_of(sp);
+		if (is_free(sp) && (l->first != l->last || sp->owner->none))
+			delete_span(ce, sp);
 	}
 }
 
@@ -268,6 +330,59 @@ clear_shelf(struct central *ce, struct rt__shelf *s, uint32_t n)
 	s->low = s->n;
 }
 
+/* ---- what spans need no memory for ---- */
+
+/* With the lock of its class, if a small span with free blocks begins there. */
+static struct central *
+lock_listed(const struct rt__span *sp)
+{
+	/* acq: pairs with the release of who made it */
+	bool any = rt__load_acq(&sp->magic) != 0;
+	unsigned class = rt__load_rlx(&sp->class);
+	struct central *ce = central_of(class, rt__load_rlx(&sp->noscan));
+
+	if (!any || class >= RT_CLASS_SMALL_END)
+		return NULL;
+	rt__lock(&ce->lock);
+	if (sp->magic && sp->class == class && ce == central_of(class, sp->noscan) && sp->listed)
+		return ce;
+	rt__unlock(&ce->lock);
+	return NULL;
+}
+
+uint32_t
+rt__central_sparse(uint32_t unit, bool any)
+{
+	struct rt__span *sp = rt__span_at(unit);
+	struct central *ce = lock_listed(sp);
+	uint32_t pages = 0;
+
+	if (!ce)
+		return 0;
+	bool idle = any || !sp->taken;
+	sp->taken = false;
+	if (idle && is_free(sp))
+		delete_span(ce, sp);
+	else if (idle && sp->given)
+		pages = rt__sparse_find(sp);
+	else if (sp->given)
+		rt__store_rlx(&rt__heap.sparser, true); /* next time */
+	rt__unlock(&ce->lock);
+	return (uint32_t)__builtin_popcount(pages);
+}
+
+void
+rt__central_sparse_release(uint32_t unit)
+{
+	struct rt__span *sp = rt__span_at(unit);
+	struct central *ce = lock_listed(sp);
+
+	if (!ce)
+		return;
+	rt__sparse_release(sp);
+	rt__unlock(&ce->lock);
+}
+
 /* ---- for caches ---- */
 
 uint32_t
@@ -356,6 +471,19 @@ void
 rt__central_clear(struct rt__cache *c)
 {
 	trim(c, true);
+	for (unsigned class = 1; class < RT_CLASS_SMALL_END; class ++) {
+		struct central *ce = central_of(class, c->noscan);
+
+		if (!rt__load_rlx(&c->spans[class].first))
+			continue;
+		rt__lock(&ce->lock);
+		for (struct rt__span *sp; (sp = first_of(c, class));)
+			if (is_free(sp))
+				delete_span(ce, sp);
+			else
+				change_owner(sp, none_like(c));
+		rt__unlock(&ce->lock);
+	}
 }
 
 void

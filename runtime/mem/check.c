@@ -6,11 +6,17 @@
 
 #define CHECK(cond, p) ((cond) ? (void)0 : rt__heap_corrupt("check: " #cond, (const void *)(p)))
 
+/* Of all small spans. */
+struct sum {
+	size_t gone, listed;
+};
+
 /* The blocks of a small span by state. */
 static void
 check_span(const struct rt__span *sp)
 {
-	uint32_t free = 0, below_low = 0, beyond = 0;
+	uint32_t free = 0, below_low = 0, beyond = 0, size = rt__class_size[sp->class];
+	uintptr_t start = rt__unit_address(rt__span_unit(sp));
 
 	for (uint32_t i = 0; i < sp->nblocks; i++) {
 		bool is_free = sp->state[i] == RT_BLOCK_FREE;
@@ -26,6 +32,10 @@ check_span(const struct rt__span *sp)
 	CHECK(sp->owner->noscan == sp->noscan, sp);
 	CHECK(sp->magic == rt__magic(rt__class_size[sp->class]), sp);
 	CHECK(sp->listed == (sp->nfree > 0 || sp->carved < sp->nblocks), sp);
+	for (uint32_t i = 0; i < sp->carved; i++)
+		CHECK(sp->state[i] == RT_BLOCK_FREE ||
+			      !(sp->gone & rt__sparse_pages(sp, (void *)(start + i * size))),
+		      sp);
 }
 
 /* How many units the span is of, or chunks' worth. */
@@ -44,7 +54,7 @@ units_of(const struct rt__span *sp)
 }
 
 static uint32_t
-check_unit(uint32_t unit)
+check_unit(uint32_t unit, struct sum *sum)
 {
 	const struct rt__span *sp = rt__span_at(unit);
 	const struct rt__chunk *c = &rt__heap.chunks[unit / RT_CHUNK_UNITS];
@@ -60,8 +70,11 @@ check_unit(uint32_t unit)
 	CHECK(!(c->zero & bit) && !(c->cold & bit) && !(c->due & bit), sp);
 	CHECK(sp->class > 0 && sp->class < RT_CLASS_END, sp);
 	n = units_of(sp);
-	if (sp->class <= RT_CLASS_MEDIUM)
+	if (sp->class <= RT_CLASS_MEDIUM) {
 		check_span(sp);
+		sum->gone += (size_t)__builtin_popcount(sp->gone);
+		sum->listed += sp->listed;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		c = &rt__heap.chunks[(unit + i) / RT_CHUNK_UNITS];
 		CHECK(!(c->free & 1u << (unit + i) % RT_CHUNK_UNITS), sp);
@@ -71,40 +84,56 @@ check_unit(uint32_t unit)
 	return n;
 }
 
-/* Where it looks for blocks first is a span of its own. */
-static void
+/* Its list is of spans of its own: how many there are. */
+static size_t
 check_cache(const struct rt__cache *c)
 {
-	for (unsigned class = 1; class < RT_CLASS_SMALL_END; class ++) {
-		uint32_t link = c->last_span[class];
-		const struct rt__span *sp = link ? rt__span_at(link - 1) : NULL;
+	size_t n = 0;
 
-		CHECK(!sp || (sp->magic != 0 && sp->class == class && sp->owner == c), c);
+	for (unsigned class = 1; class < RT_CLASS_SMALL_END; class ++) {
+		uint32_t prev = 0;
+
+		for (uint32_t link = c->spans[class].first; link; n++) {
+			const struct rt__span *sp = rt__span_at(link - 1);
+
+			CHECK(sp->magic != 0 && sp->class == class && sp->owner == c, c);
+			CHECK(sp->listed && sp->prev == prev, sp);
+			prev = link;
+			link = sp->next;
+		}
+		CHECK(c->spans[class].last == prev, c);
 	}
+	return n;
 }
 
 void
 rt__mem_check(void)
 {
 	struct rt__heap *h = &rt__heap;
-	size_t free = 0, zero = 0;
+	size_t free = 0, zero = 0, split = 0, listed = 0;
+	struct sum sum = {0, 0};
 
 	rt__heap_enter();
 	rt__scavenge_hold();
 	rt__lock(&h->lock);
 	for (uint32_t unit = 0; unit < h->nchunks * RT_CHUNK_UNITS;)
-		unit += check_unit(unit);
+		unit += check_unit(unit, &sum);
 	for (uint32_t c = 0; c < h->nchunks; c++) {
 		free += (size_t)__builtin_popcount(h->chunks[c].free);
 		zero += (size_t)__builtin_popcount(h->chunks[c].zero);
+		split += h->chunks[c].pages == RT_PAGES_SPLIT;
 		CHECK((h->chunks[c].zero & ~h->chunks[c].free) == 0, &h->chunks[c]);
 		for (uint32_t n = 1; n <= h->longest[c]; n++)
 			CHECK(h->hint[n] <= c, &h->chunks[c]);
 	}
+	/* acq: pairs with who has published the newest */
 	for (const struct rt__cache *c = rt__load_acq(&rt__caches); c; c = c->next)
-		check_cache(c); /* acq: pairs with who has published the newest */
+		listed += check_cache(c);
+	listed += check_cache(&rt__cache_none) + check_cache(&rt__cache_none_noscan);
+	CHECK(listed == sum.listed, h);
 	CHECK(h->used == (size_t)(h->nchunks - h->holes) * RT_CHUNK_UNITS - free, h);
 	CHECK(h->dirty == free - zero, h);
+	CHECK(h->gone == sum.gone && h->nsplit == split, h);
 	rt__unlock(&h->lock);
 	rt__scavenge_let_go();
 	rt__heap_leave();

@@ -149,7 +149,7 @@ rt__guarded_hold(struct rt__record *r)
 	if (!rt__load_rlx(&rt__os.madvise_guard))
 		rt__os_release_each(&range, 1);
 	rt__lock(&rt__heap.lock);
-	rt__heap.released += range.size;
+	rt__add_rlx(&rt__heap.released, range.size);
 	rt__unlock(&rt__heap.lock);
 	return true;
 }

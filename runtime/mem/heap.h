@@ -24,6 +24,7 @@
 #include "os/os.h"
 #include "sync/sync.h"
 
+#define RT_UNIT_PAGES (RT_UNIT / 4096)
 #define RT_CHUNK_UNITS 32u
 #define RT_CHUNK (RT_CHUNK_UNITS * RT_UNIT)
 #define RT_NO_UNIT UINT32_MAX
@@ -67,13 +68,16 @@ struct rt__span {
 	uint16_t low;        /* below it, none is free */
 	bool zeroed : 1;     /* what is not carved is all zeros */
 	bool listed : 1;     /* on the list of spans with free blocks */
+	bool taken : 1;      /* from, since sparse.c looked last */
+	bool given : 1;      /* back to, since its memory was given back */
 	bool noscan;         /* no block holds pointers */
 	uint32_t next, prev; /* there: unit numbers + 1 */
 	union {
-		struct rt__cache *owner; /* (a) the cache that takes from it, see central.c */
+		struct rt__cache *owner; /* (a) the cache that takes from it: central.c */
 		uint32_t pages;          /* of a large or huge block: usable, of 4 KiB */
 	};
-	uint8_t own_state[24];
+	uint8_t own_state[16];
+	uint16_t gone; /* (L): pages whose memory was given back, by bits: sparse.c */
 };
 _Static_assert(sizeof(struct rt__span) == RT_CACHE_LINE, "a span is one line");
 
@@ -85,6 +89,14 @@ struct rt__chunk {
 	uint32_t cold; /* of the others: free since the scavenger's last period began */
 	uint32_t due;  /* ... for all of one: their memory is to go */
 	uint32_t huge; /* of a huge block: its first chunk + 1; or RT_HOLE */
+	uint8_t pages; /* enum rt__chunk_pages */
+};
+
+/* Of what pages its memory is to be. */
+enum rt__chunk_pages {
+	RT_PAGES_SMALL,
+	RT_PAGES_HUGE,
+	RT_PAGES_SPLIT, /* it was huge, and will be again once it has been free as a whole */
 };
 
 struct rt__heap {
@@ -95,23 +107,34 @@ struct rt__heap {
 
 	/* The rest is for who holds the lock. */
 	_Alignas(RT_CACHE_LINE) struct rt__lock lock;
-	uint32_t nchunks, max_chunks; /* there are, and at most; (a) reads of nchunks */
-	uint32_t holes;               /* of those, somebody else's */
-	uintptr_t table;              /* the entries of units are mapped from here on */
-	bool reserved;                /* all addresses are, without access: for tests */
-	uint32_t step;                /* chunks to commit next time */
-	uint32_t huge_from;           /* chunks from here on are of huge pages, if there are any */
-	uint32_t table_cap;           /* chunks that the next two have room for */
-	struct rt__chunk *chunks;     /* (a) for rt__mem_find */
-	uint8_t *longest;             /* of each chunk: the most free units in a row */
+	uint32_t nchunks, max_chunks;      /* there are, and at most; (a) reads of nchunks */
+	uint32_t holes;                    /* of those, somebody else's */
+	uintptr_t table;                   /* the entries of units are mapped from here on */
+	bool reserved;                     /* all addresses are, without access: for tests */
+	uint32_t step;                     /* chunks to commit next time */
+	uint32_t nsplit;                   /* chunks that are RT_PAGES_SPLIT */
+	uint32_t table_cap;                /* chunks that the next two have room for */
+	struct rt__chunk *chunks;          /* (a) for rt__mem_find */
+	uint8_t *longest;                  /* of each chunk: the most free units in a row */
 	uint32_t hint[RT_CHUNK_UNITS + 1]; /* [n]: no chunk before has n free units in a row */
 	size_t used, dirty;                /* units in spans; units that are free and have memory */
-	size_t released;                   /* bytes given back, ever */
+	size_t gone;                       /* (a) pages of spans, given back: sparse.c */
+	size_t released;                   /* (a) bytes given back, ever */
+	bool sparser;                      /* (a) perhaps there are more, for sparse.c */
 	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
 	uint32_t kept; /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
 };
 extern struct rt__heap rt__heap;
+
+/* What has memory, in units. */
+static inline size_t
+rt__heap_resident(void)
+{
+	const struct rt__heap *h = &rt__heap;
+
+	return h->used + h->dirty - rt__load_rlx(&h->gone) / RT_UNIT_PAGES;
+}
 
 static inline uintptr_t
 rt__unit_address(uint32_t unit)
@@ -202,6 +225,9 @@ void rt__units_age(void);
 /* Gives memory of free units back to the kernel, of about so many: those that are due, or any. How
  * many it was. */
 size_t rt__units_release(size_t max, bool any);
+/* So many pages of a chunk could be given back, one by one: whether that is worth it, or to be in
+ * any case. A huge page is none any more then. */
+bool rt__chunk_split(uint32_t c, uint32_t pages, bool any);
 
 /* ---- scavenge.c ---- */
 
@@ -219,6 +245,25 @@ void rt__dirty_trim(void);
 
 /* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
 void rt__limit_keep(size_t units);
+
+/* ---- sparse.c: pages of spans that no block in use lies in ---- */
+
+/* With the class's central.lock: */
+/* Of a page that a block of the span lies in, a bit; of all of them. */
+uint32_t rt__sparse_pages(const struct rt__span *sp, const void *block);
+/* These pages may have memory again. */
+void rt__sparse_taken(struct rt__span *sp, uint32_t pages);
+/* Pages that have memory, and need none. */
+uint32_t rt__sparse_find(const struct rt__span *sp);
+/* Gives the memory of those back. */
+void rt__sparse_release(struct rt__span *sp);
+
+/* For the scavenger: begins to look at all spans, once in a period; looks at so many chunks more:
+ * whether that was not all. */
+void rt__sparse_begin(void);
+bool rt__sparse_step(uint32_t chunks);
+/* All that can be had, at once. */
+void rt__sparse_all(void);
 
 /* ---- span.c ---- */
 
@@ -242,9 +287,15 @@ void rt__central_keep(struct rt__cache *c, unsigned class, const struct rt__bloc
 /* Blocks of anybody's spans: to their owners' shelves, or to the spans. */
 void rt__central_return(unsigned class, const struct rt__block *in, uint32_t n);
 void rt__central_free(unsigned class, const struct rt__block *in, uint32_t n);
-/* To the spans: what the shelves of a cache have; of all shelves, what they have not needed, */
+/* To the spans: what the shelves of a cache have, and its spans to whoever wants them; of all
+ * shelves, what they have not needed, */
 void rt__central_clear(struct rt__cache *c);
 void rt__central_trim(bool all); /* or all that they have */
+/* Of the small span at a unit, if there is one and nothing was taken from it since this was asked
+ * last, or of any: how many pages could be given back. One that is all free goes. */
+uint32_t rt__central_sparse(uint32_t unit, bool any);
+/* Gives them back. */
+void rt__central_sparse_release(uint32_t unit);
 
 /* ---- cache.c ---- */
 
@@ -277,6 +328,10 @@ struct rt__shelf {
 };
 #define RT_SHELF 2u
 
+struct rt__span_list {
+	uint32_t first, last; /* unit numbers + 1 */
+};
+
 struct rt__cache {
 	/* Those of large and huge blocks are always full; those up to RT_CLASS_RUN are no bins. */
 	struct rt__bin bins[RT_RUN_END];
@@ -288,9 +343,8 @@ struct rt__cache {
 	bool none, noscan;      /* (c) rt__cache_none; of blocks without pointers */
 	struct rt__cache *twin; /* for those, who has this one: itself, or none yet */
 
-	/* With central.lock of the class: the span it took blocks from last, if that is its own
-	 * still: unit number + 1. */
-	uint32_t last_span[RT_CLASS_SMALL_END];
+	/* With central.lock of the class: its spans with free blocks. */
+	struct rt__span_list spans[RT_CLASS_SMALL_END];
 	bool shelved;              /* (a) there has been something on one of its */
 	struct rt__shelf *shelves; /* (c) one for each class of small blocks */
 	struct rt__cache *next;    /* (c) of all caches */

@@ -39,6 +39,8 @@ struct rt__heap_layout {
 		struct rt__heap_field state, magic, class_, nblocks, carved, pages;
 	} entry;
 	uint32_t used_states, cached_states;
+
+	uint64_t gaps; /* a variable: pages of 4096 bytes in spans, given back */
 };
 
 #endif

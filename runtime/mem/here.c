@@ -252,5 +252,6 @@ rt__caches_recover(void)
 			rt__cache_recover(c);
 		else
 			rt__cache_reset(c);
+		rt__central_clear(c);
 	}
 }

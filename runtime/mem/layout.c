@@ -30,4 +30,5 @@ const struct rt__heap_layout rt__heap_layout = {
 	.entry.pages = FIELD(pages),
 	.used_states = 1u << RT_BLOCK_USED | 1u << RT_BLOCK_WATCHED,
 	.cached_states = 1u << RT_BLOCK_CACHED | 1u << RT_BLOCK_ZERO,
+	.gaps = AT(&rt__heap.gone),
 };

@@ -28,7 +28,8 @@
 #define MAX_CHUNKS (uint32_t)(RT_HEAP_MAX / RT_CHUNK)
 #define MAX_STEP 32u
 #define HUGE_STEP 16u
-#define HUGE_WORTH 16 /* free units of a huge page, to give memory of it back */
+#define SPLIT_WORTH 128u /* of 512: a quarter of a huge page */
+#define SPLIT_MAX 8192u  /* the kernel's limit is 65,530 mappings */
 #define ALL_FREE UINT32_MAX
 #define FIRST_TABLE 16u         /* chunks */
 #define FIRST_BASE (17ul << 40) /* behind what sanitizers and other runtimes like to take */
@@ -209,6 +210,7 @@ add_chunks(uint32_t n, bool hole)
 		h->chunks[i].free = h->chunks[i].zero = hole ? 0 : ALL_FREE;
 		h->longest[i] = hole ? 0 : RT_CHUNK_UNITS;
 		h->chunks[i].huge = hole ? RT_HOLE : 0;
+		h->chunks[i].pages = n < HUGE_STEP ? RT_PAGES_SMALL : RT_PAGES_HUGE;
 	}
 	h->holes += hole ? n : 0;
 	rt__store_rlx(&h->nchunks, to);
@@ -236,8 +238,6 @@ commit(uint32_t n)
 		return got;
 	if (n >= HUGE_STEP)
 		rt__os_huge_pages((void *)at, n * RT_CHUNK);
-	else
-		h->huge_from = to;
 	add_chunks(n, false);
 	return RT_MAPPED;
 }
@@ -300,6 +300,23 @@ chunk_freed(uint32_t c)
 			rt__heap.hint[n] = c;
 }
 
+/* Of the chunk's memory. */
+static void
+ask_for_pages(uint32_t c, enum rt__chunk_pages pages)
+{
+	struct rt__heap *h = &rt__heap;
+	void *p = (void *)rt__unit_address(c * RT_CHUNK_UNITS);
+
+	if (pages == RT_PAGES_HUGE) {
+		rt__os_huge_pages(p, RT_CHUNK);
+		h->nsplit--;
+	} else {
+		rt__os_no_huge_pages(p, RT_CHUNK);
+		h->nsplit++;
+	}
+	h->chunks[c].pages = (uint8_t)pages;
+}
+
 /* Takes units that are free out of a chunk: whether they are all zeros. */
 static bool
 take(uint32_t c, uint32_t mask)
@@ -309,6 +326,8 @@ take(uint32_t c, uint32_t mask)
 	uint32_t n = (uint32_t)__builtin_popcount(mask);
 	uint32_t zero = (uint32_t)__builtin_popcount(mask & chunk->zero);
 
+	if (rt__unlikely(chunk->pages == RT_PAGES_SPLIT) && chunk->free == ALL_FREE)
+		ask_for_pages(c, RT_PAGES_HUGE);
 	chunk->free &= ~mask;
 	chunk->zero &= ~mask;
 	chunk->cold &= ~mask;
@@ -324,7 +343,7 @@ keep_limit(size_t units)
 {
 	const struct rt__heap *h = &rt__heap;
 
-	if (rt__unlikely(h->limit_known && h->used + h->dirty + units > h->limit))
+	if (rt__unlikely(h->limit_known && rt__heap_resident() + units > h->limit))
 		rt__limit_keep(units);
 }
 
@@ -487,15 +506,31 @@ release_mask(uint32_t c, uint32_t go)
 	return n;
 }
 
-/* Of a huge page, little is left where it is: the kernel would take the page apart for that, and
- * not put it together again. */
+/*
+ * Of a huge page, little is left where it is: the kernel would take the page apart. If it goes, the
+ * rest is to stay small pages, since the kernel would fill the holes again some day to make it a
+ * huge one; until it is all free. Each such chunk may be a mapping of its own.
+ */
+bool
+rt__chunk_split(uint32_t c, uint32_t pages, bool any)
+{
+	const struct rt__chunk *chunk = &rt__heap.chunks[c];
+
+	if (chunk->pages != RT_PAGES_HUGE || chunk->free == ALL_FREE)
+		return true;
+	if ((pages < SPLIT_WORTH && !any) || rt__heap.nsplit >= SPLIT_MAX)
+		return any;
+	ask_for_pages(c, RT_PAGES_SPLIT);
+	return true;
+}
+
 static uint32_t
 release_in(uint32_t c, bool any)
 {
 	struct rt__chunk *chunk = &rt__heap.chunks[c];
 	uint32_t go = any ? chunk->free & ~chunk->zero : chunk->due;
 
-	if (!any && c >= rt__heap.huge_from && __builtin_popcount(chunk->free) < HUGE_WORTH)
+	if (!go || !rt__chunk_split(c, (uint32_t)__builtin_popcount(go) * RT_UNIT_PAGES, any))
 		return 0;
 	chunk->due &= ~go;
 	chunk->cold &= ~go;
@@ -513,7 +548,7 @@ rt__units_release(size_t max, bool any)
 
 		n += here;
 		h->dirty -= here;
-		h->released += here * RT_UNIT;
+		rt__add_rlx(&h->released, here * RT_UNIT);
 	}
 	return n;
 }

@@ -31,12 +31,14 @@
 #define PACE_UNITS 512u
 #define POLL_PACE_NS 1000000l
 #define POLL_PACE_UNITS 32u
+#define PACE_SPARSE 32u /* units, for each chunk that spans are looked at in */
 
 static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
 	bool driven; /* (a) by sysmon */
 	int64_t period_end, hasty_end, pace_end;
 	size_t quota; /* units that are still to go in this period, if they are due */
+	bool sparse;  /* spans are still to be looked at: sparse.c */
 } scavenge;
 
 /* Units that are free beyond what may be without haste. */
@@ -58,6 +60,9 @@ start_period(int64_t now)
 		rt__central_trim(false);
 		scavenge.period_end = now + PERIOD_NS;
 		scavenge.quota = SIZE_MAX;
+		scavenge.sparse = rt__load_rlx(&rt__heap.sparser);
+		if (scavenge.sparse)
+			rt__sparse_begin();
 	}
 	rt__lock(&rt__heap.lock);
 	rt__units_age();
@@ -71,15 +76,25 @@ step(int64_t now, uint32_t pace_units, int64_t pace_ns)
 {
 	if (now >= scavenge.period_end || (now >= scavenge.hasty_end && excess() > 0))
 		start_period(now);
-	if (scavenge.quota > 0 && now >= scavenge.pace_end) {
+	if (now < scavenge.pace_end)
+		return true;
+	if (scavenge.sparse)
+		scavenge.sparse = rt__sparse_step(pace_units / PACE_SPARSE);
+	if (scavenge.quota > 0) {
 		size_t want = scavenge.quota < pace_units ? scavenge.quota : pace_units;
 		rt__lock(&rt__heap.lock);
 		size_t gone = rt__units_release(want, false);
 		rt__unlock(&rt__heap.lock);
 		scavenge.quota = gone >= want && gone < scavenge.quota ? scavenge.quota - gone : 0;
-		scavenge.pace_end = now + pace_ns;
 	}
-	return scavenge.quota > 0;
+	scavenge.pace_end = now + pace_ns;
+	return scavenge.quota > 0 || scavenge.sparse;
+}
+
+static bool
+nothing_to_do(void)
+{
+	return rt__load_rlx(&rt__heap.dirty) == 0 && !rt__load_rlx(&rt__heap.sparser);
 }
 
 /* Pairs with each other. */
@@ -121,7 +136,7 @@ rt__scavenge_tick(int64_t now)
 	end();
 	if (more)
 		return PACE_NS;
-	return rt__load_rlx(&rt__heap.dirty) > 0 ? left : 0;
+	return nothing_to_do() ? 0 : left;
 }
 
 void
@@ -137,7 +152,7 @@ rt__dirty_trim(void)
 void
 rt__scavenge_poll(void)
 {
-	if (rt__load_rlx(&scavenge.driven) || rt__load_rlx(&rt__heap.dirty) == 0 || !begin())
+	if (rt__load_rlx(&scavenge.driven) || nothing_to_do() || !begin())
 		return;
 	step(rt__nanotime(), POLL_PACE_UNITS, POLL_PACE_NS);
 	rt__lock(&rt__heap.lock);
@@ -158,6 +173,7 @@ rt__scavenge_all(void)
 	rt__heap_enter();
 	rt__caches_trim();
 	rt__central_trim(true);
+	rt__sparse_all();
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
@@ -176,7 +192,7 @@ rt__mem_set_limit(size_t bytes)
 void
 rt__limit_keep(size_t units)
 {
-	size_t over = rt__heap.used + rt__heap.dirty + units - rt__heap.limit;
+	size_t over = rt__heap_resident() + units - rt__heap.limit;
 
 	rt__units_release(over < rt__heap.dirty ? over : rt__heap.dirty, true);
 }

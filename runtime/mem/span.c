@@ -73,8 +73,10 @@ rt__span_new(unsigned class, struct rt__cache *owner, void **spare)
 	rt__store_rlx(&sp->class, (uint8_t) class);
 	rt__store_rlx(&sp->back, (uint8_t)0);
 	sp->nblocks = (uint16_t)(RT_UNIT / size);
-	sp->carved = sp->nfree = sp->low = 0;
+	sp->carved = sp->nfree = sp->low = sp->gone = 0;
 	sp->zeroed = zero;
+	sp->taken = false;
+	sp->given = !zero; /* what is behind its last block may have memory */
 	rt__store_rlx(&sp->owner, owner);
 	rt__store_rlx(&sp->noscan, owner->noscan);
 	rt__store_rel(&sp->magic, rt__magic(size)); /* pairs with the acquire in rt__mem_find */
@@ -85,6 +87,7 @@ void
 rt__span_delete(struct rt__span *sp, void **spare)
 {
 	rt__store_rlx(&sp->magic, 0u);
+	rt__sparse_taken(sp, UINT32_MAX);
 	if (sp->state != sp->own_state) {
 		*(void **)(void *)sp->state = *spare;
 		*spare = sp->state;
@@ -153,6 +156,9 @@ rt__span_take(struct rt__span *sp, struct rt__block *end, uint32_t n)
 		take(&t, i, state);
 	sp->carved = (uint16_t)(carved + fresh);
 	sp->nfree = (uint16_t)(sp->nfree - freed);
+	sp->taken = true;
+	for (uint32_t i = 1; rt__unlikely(sp->gone) && i <= freed + fresh; i++)
+		rt__sparse_taken(sp, rt__sparse_pages(sp, end[-(ptrdiff_t)i].p));
 	if (sp->nfree == 0)
 		sp->low = sp->carved;
 	return freed + fresh;
@@ -176,6 +182,9 @@ rt__span_give(const struct rt__block *in, uint32_t n)
 	}
 	sp->low = (uint16_t)(lowest - sp->state);
 	sp->nfree = (uint16_t)(sp->nfree + i);
+	sp->given = true;
+	if (!rt__load_rlx(&rt__heap.sparser))
+		rt__store_rlx(&rt__heap.sparser, true);
 	return i;
 }
 

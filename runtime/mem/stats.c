@@ -57,9 +57,10 @@ read_totals(rt_mem_stats *ret)
 	rt__lock(&h->lock);
 	ret->committed = (h->nchunks - h->holes) * RT_CHUNK;
 	ret->reserved = ret->committed + (h->base - h->table);
-	ret->in_use = h->used * RT_UNIT;
+	ret->gaps = rt__load_rlx(&h->gone) * (RT_UNIT / RT_UNIT_PAGES);
+	ret->in_use = h->used * RT_UNIT - ret->gaps;
 	ret->idle = h->dirty * RT_UNIT;
-	ret->released = h->released;
+	ret->released = rt__load_rlx(&h->released);
 	ret->limit = h->limit_known && h->limit != SIZE_MAX ? h->limit * RT_UNIT : SIZE_MAX;
 	rt__unlock(&h->lock);
 	rt__heap_leave();

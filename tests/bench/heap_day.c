@@ -32,6 +32,7 @@
 #define DAY (100000ul * 60 * 60 * HOURS)
 #define MIB (1ul << 20)
 #define SIZES 4096 /* drawn for each hour */
+#define EXCHANGED 1024
 
 struct slot {
 	unsigned char *p;
@@ -50,7 +51,7 @@ struct worker {
 };
 
 static struct worker workers[WORKERS];
-static struct slot exchange[WORKERS][1024]; /* from one worker to another */
+static struct slot exchange[WORKERS][EXCHANGED]; /* from one worker to another */
 static pthread_mutex_t exchange_lock[WORKERS];
 static unsigned long ops_of_hour;
 static size_t live_max, own;
@@ -162,7 +163,7 @@ pass_on(struct worker *w)
 		unsigned at = round ? me : next;
 
 		pthread_mutex_lock(&exchange_lock[at]);
-		for (int i = 0; i < 1024; i++) {
+		for (int i = 0; i < EXCHANGED; i++) {
 			struct slot *s = &exchange[at][i];
 
 			if (!round && !s->p && w->n > 0)
@@ -264,9 +265,12 @@ live(void)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < WORKERS; i++) {
 		n += workers[i].bytes + workers[i].old_bytes +
 			(workers[i].cap + workers[i].old_cap) * sizeof(struct slot);
+		for (int k = 0; k < EXCHANGED; k++)
+			n += exchange[i][k].p ? exchange[i][k].size : 0;
+	}
 	return n;
 }
 
@@ -321,7 +325,7 @@ main(int argc, char **argv)
 	report("a tenth left", HOURS);
 	drop_to(0);
 	for (int i = 0; i < WORKERS; i++) {
-		for (int k = 0; k < 1024; k++)
+		for (int k = 0; k < EXCHANGED; k++)
 			if (exchange[i][k].p)
 				drop(&workers[i], exchange[i][k]);
 		for (uint32_t k = 0; k < workers[i].nold; k++)

@@ -201,6 +201,18 @@ resize(struct slot *s, uint64_t *seed)
 }
 
 void
+sweep(bool all)
+{
+	if (all) {
+		rt__sparse_all();
+		return;
+	}
+	rt__sparse_begin();
+	while (rt__sparse_step(3))
+		;
+}
+
+void
 run(uint64_t seed, int ops, unsigned large_one_in, bool may_fail)
 {
 	unsigned n = ops < 10 * SLOTS ? (unsigned)ops / 10 : SLOTS;
@@ -217,6 +229,7 @@ run(uint64_t seed, int ops, unsigned large_one_in, bool may_fail)
 			rt__mem_check();
 			rt__units_age();
 			rt__units_release(draw(&seed) % 256, draw(&seed) % 4 == 0);
+			sweep(draw(&seed) % 4 == 0);
 			rt__central_trim(draw(&seed) % 4 == 0);
 			rt__cache_flush(caches[draw(&seed) % CACHES]);
 			rt__mem_check();

@@ -28,6 +28,8 @@ void give(struct rt__cache *c, void *p);
 /* So many operations, of which one in so many may be about large blocks. Checks the contents of
  * blocks, and now and then the whole heap. */
 void run(uint64_t seed, int ops, unsigned large_one_in, bool may_fail);
+/* The scavenger looks at all spans, as in a period; or takes all that it can have. */
+void sweep(bool all);
 /* Frees everything. */
 void drop_all(void);
 

@@ -237,32 +237,61 @@ Test(heap, blocks_go_back_to_their_owner)
 			cr_assert_eq(state_of(p[i]), RT_BLOCK_FREE);
 }
 
-/* A cache takes over another's span, which then goes, and its unit is used for another class: the
- * first owner does not take it for its own any more. */
-Test(heap, a_span_that_was_taken_over_is_forgotten)
+/* Past all caches. */
+static void
+give_to_span(void *p)
 {
-	enum { SPANS = 40, SIZE = 32768 }; /* two in each */
-	unsigned class = rt__size_class(SIZE);
-	void *p[2 * SPANS];
+	struct rt__block b = {p, NULL};
+
+	rt__span_of_block(p, &b.state);
+	*b.state = RT_BLOCK_CACHED;
+	rt__central_free(rt__unit_of(p)->class, &b, 1);
+}
+
+/* What the cache has, in its bin and in its spans. */
+static void
+use_up(struct rt__cache *c, size_t size)
+{
+	unsigned class = rt__size_class(size);
+	struct rt__block b;
+
+	while (c->spans[class].first)
+		rt__central_take(c, class, &b, 1);
+	while (rt__bin_pop(&c->bins[class]))
+		;
+}
+
+/* A cache takes from its own spans as long as there are any, from others' if much is free there,
+ * and makes no new one before. */
+Test(heap, spans_are_of_owners)
+{
+	enum { SIZE = 4096, EACH = 16, SPANS = 40 };
+	void *p[3][SPANS * EACH];
 	bool zero;
 
 	setup(MAX_CHUNKS);
-	for (int i = 0; i < 2 * SPANS; i++)
-		p[i] = take(caches[0], SIZE, &zero);
-	const struct rt__span *last = rt__span_at(caches[0]->last_span[class] - 1);
-	for (int round = 0; round < 2; round++) /* the last one's first */
-		for (int i = 0; i < 2 * SPANS; i++)
-			if (p[i] && (rt__unit_of(p[i]) == last) == (round == 0) && i % 2) {
-				give(caches[0], p[i]);
-				p[i] = NULL;
-				rt__cache_flush(caches[0]);
-			}
-	cr_assert(last->owner == caches[0] && last->listed);
-	void *q = take(caches[1], SIZE, &zero);
-	cr_assert(rt__unit_of(q)->owner == caches[1]);
-	cr_assert(rt__unit_of(q) == last, "it took another one");
+	for (int c = 0; c < 3; c++)
+		for (int i = 0; i < SPANS * EACH; i++)
+			p[c][i] = take(caches[c], SIZE, &zero);
+	for (int i = 0; i < SPANS; i++)
+		give_to_span(p[1][i * EACH]);
+	use_up(caches[0], SIZE);
+	give_to_span(p[0][SPANS * EACH - 1]);
 	rt__mem_check();
-	cr_assert_eq(caches[0]->last_span[class], 0);
+	size_t used = rt__heap.used;
+	cr_assert_eq(take(caches[0], SIZE, &zero), p[0][SPANS * EACH - 1], "its own");
+	cr_assert_eq(rt__heap.used, used + 1, "and a new one: others' are nearly full");
+	for (int i = 0; i < 3 * EACH; i++)
+		give_to_span(p[2][EACH + 2 * i]);
+	use_up(caches[0], SIZE);
+	used = rt__heap.used;
+	void *q = take(caches[0], SIZE, &zero);
+	cr_assert(rt__unit_of(q)->owner == caches[0] && rt__heap.used == used);
+	cr_assert(q >= p[2][EACH] && q < p[2][8 * EACH], "one that has room");
+	rt__mem_check();
+	rt__cache_flush(caches[1]);
+	cr_assert(rt__unit_of(p[1][0])->owner->none, "it owns none with free blocks any more");
+	rt__mem_check();
 }
 
 Test(heap, blocks_wander_between_threads)
@@ -351,6 +380,94 @@ Test(heap, idle_memory_goes_after_a_period)
 	cr_assert_eq(resident(p, RT_CHUNK / 2), 0);
 	cr_assert_eq(rt__large_alloc(RT_CHUNK / 2, 0, false, &zero), p);
 	cr_assert(zero);
+}
+
+/* Pages of spans that no block lies in go once nothing was taken from the span for a period; who
+ * takes their blocks again has pages again. */
+Test(heap, idle_pages_of_spans_go)
+{
+	enum { SIZE = 64, N = 4 * RT_UNIT / SIZE, KEEP = N / 8 };
+	char *p[N];
+	bool zero;
+
+	setup(MAX_CHUNKS);
+	for (int i = 0; i < N; i++)
+		p[i] = memset(take(caches[0], SIZE, &zero), i % 128, SIZE);
+	use_up(caches[0], SIZE);
+	for (int i = 0; i < N; i++)
+		if (i % KEEP)
+			give_to_span(p[i]);
+	sweep(false);
+	cr_assert(rt__heap.gone == 0 && rt__heap.sparser, "they were in use just now");
+	rt__mem_check();
+	sweep(false);
+	size_t gone = rt__heap.gone;
+	cr_assert_geq(gone, 4 * RT_UNIT_PAGES - 8 - 2); /* a page of each, and their ends */
+	cr_assert_leq(resident((char *)rt__heap.base, RT_CHUNK),
+		      rt__heap_resident() * RT_UNIT_PAGES);
+	sweep(false);
+	cr_assert(rt__heap.gone == gone && !rt__heap.sparser);
+	rt__mem_check();
+	for (int i = 0; i < N; i += KEEP)
+		for (int j = 0; j < SIZE; j++)
+			cr_assert_eq(p[i][j], i % 128);
+	char *q;
+	do
+		q = take(caches[0], SIZE, &zero);
+	while (q < p[0] + 4096);
+	cr_assert(!zero && q[0] == 0);
+	cr_assert(rt__heap.gone < gone, "a page is there again");
+	q[0] = 1;
+	rt__mem_check();
+	rt__cache_flush(caches[0]);
+	sweep(true);
+	rt__mem_check();
+	cr_assert_leq(resident((char *)rt__heap.base, RT_CHUNK),
+		      rt__heap.used * RT_UNIT_PAGES - rt__heap.gone);
+}
+
+static void
+fill_pages(char **p, int n)
+{
+	bool zero;
+
+	for (int i = 0; i < n; i++)
+		if (!p[i])
+			p[i] = memset(take(caches[0], 4096, &zero), 1, 4096);
+}
+
+static void
+drop_pages(char **p, int n, int keep)
+{
+	for (int i = 0; i < n; i++)
+		if (p[i] && i % keep) {
+			give_to_span(p[i]);
+			p[i] = NULL;
+		}
+	sweep(false);
+	sweep(false);
+	rt__mem_check();
+}
+
+/* A chunk of which a part was given back is of small pages, until it has been free as a whole. */
+Test(heap, huge_pages_are_split_and_become_whole)
+{
+	enum { N = 50 * RT_CHUNK / 4096 };
+	static char *p[N];
+
+	setup(MAX_CHUNKS);
+	fill_pages(p, N);
+	drop_pages(p, N, 8);
+	uint32_t split = rt__heap.nsplit;
+	cr_assert_gt(split, 10);
+	cr_assert_gt(rt__heap.gone, N / 8 * 5);
+	fill_pages(p, N);
+	cr_assert_eq(rt__heap.nsplit, split, "no chunk was free");
+	cr_assert_lt(rt__heap.gone, 2 * RT_UNIT_PAGES);
+	drop_pages(p, N, N);
+	fill_pages(p, N);
+	cr_assert_lt(rt__heap.nsplit, 3);
+	rt__mem_check();
 }
 
 Test(heap, free_blocks_are_not_written_to)

@@ -23,7 +23,7 @@ struct entry {
 
 static struct memory {
 	struct rt__heap_layout layout;
-	uint64_t committed, entries, in_use, idle, released;
+	uint64_t committed, entries, in_use, idle, released, gaps;
 	uint32_t sizes[4];
 	uint8_t states[64];
 	struct entry table[UNITS];
@@ -78,12 +78,14 @@ make_heap(void)
 			  FIELD(pages)},
 		.used_states = 1 << 1 | 1 << 4,
 		.cached_states = 1 << 2 | 1 << 3,
+		.gaps = AT(gaps),
 	};
 	memory.committed = (uint64_t)UNITS << UNIT_SHIFT;
 	memory.entries = AT(table[UNITS - 1]);
 	memory.in_use = 6;
 	memory.idle = 2;
 	memory.released = 12345;
+	memory.gaps = 8;
 	memory.sizes[1] = 16;
 	for (int i = 0; i < 64; i++)
 		memory.states[i] = (uint8_t)(i % 5);
@@ -109,7 +111,8 @@ Test(rtinspect_heap, counts, .init = make_heap)
 
 	cr_assert(h.known && h.counted);
 	cr_assert_str_eq(h.damage.text, "");
-	cr_assert(h.committed == 40 << 16 && h.in_use == 6 << 16 && h.idle == 2 << 16);
+	cr_assert(h.committed == 40 << 16 && h.in_use == (5 << 16) + (1 << 15) &&
+		  h.idle == 2 << 16);
 	cr_assert_eq(h.released, 12345u);
 	/* Of 20: four in each state, two of which are in use and two at hand. */
 	const struct ri_class *c = &h.classes[1];

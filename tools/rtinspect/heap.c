@@ -135,7 +135,7 @@ void
 ri_heap_read(struct ri_heap *heap, struct ri_program *program, uint64_t layout, bool count)
 {
 	struct rt__heap_layout *l = &heap->layout;
-	uint64_t entries;
+	uint64_t entries, gaps;
 
 	*heap = (struct ri_heap){0};
 	if (layout == 0) {
@@ -147,13 +147,15 @@ ri_heap_read(struct ri_heap *heap, struct ri_program *program, uint64_t layout, 
 	    !ri_program_word(program, l->in_use, &heap->in_use) ||
 	    !ri_program_word(program, l->idle, &heap->idle) ||
 	    !ri_program_word(program, l->released, &heap->released) ||
-	    heap->committed > COMMITTED_MAX || heap->in_use > heap->committed >> l->unit_shift ||
-	    heap->idle > heap->committed >> l->unit_shift || !read_classes(heap, program)) {
+	    !ri_program_word(program, l->gaps, &gaps) || heap->committed > COMMITTED_MAX ||
+	    heap->in_use > heap->committed >> l->unit_shift ||
+	    heap->idle > heap->committed >> l->unit_shift ||
+	    gaps > (heap->in_use << l->unit_shift) / PAGE || !read_classes(heap, program)) {
 		ri_fail(&heap->damage, "the heap's own figures are damaged, or cannot be read");
 		return;
 	}
 	heap->known = true;
-	heap->in_use <<= l->unit_shift;
+	heap->in_use = (heap->in_use << l->unit_shift) - gaps * PAGE;
 	heap->idle <<= l->unit_shift;
 	if (count) {
 		heap->counted = true;

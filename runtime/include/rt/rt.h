@@ -237,6 +237,7 @@ typedef struct rt_mem_stats {
 	size_t bytes;     /* ... with room for so many */
 	size_t cached;    /* bytes of free blocks at hand on some thread */
 	size_t limit;     /* $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none, or not known yet */
+	size_t gaps;      /* in parts with blocks, given back: not counted in in_use */
 } rt_mem_stats;
 
 void rt_read_mem_stats(rt_mem_stats *ret);
