@@ -29,17 +29,15 @@ static _Thread_local stack_t own;
 static _Thread_local bool has_own;
 static const stack_t no_stack = {.ss_flags = SS_DISABLE};
 
+/* As libc has it: the kernel takes SS_ONSTACK for no flag. */
 static int
-check(const stack_t *ss, const stack_t *now)
+check(const stack_t *ss)
 {
 	unsigned flags = (unsigned)ss->ss_flags & ~AUTODISARM;
 
 	if (flags != 0 && flags != SS_DISABLE)
 		return EINVAL;
-	if (flags == 0 && ss->ss_size < MINSIGSTKSZ)
-		return ENOMEM;
-	/* Asked for in a handler, on it. */
-	return now->ss_flags & SS_ONSTACK ? EPERM : 0;
+	return flags == 0 && ss->ss_size < MINSIGSTKSZ ? ENOMEM : 0;
 }
 
 /* Of a goroutine, given what its thread has. */
@@ -62,19 +60,19 @@ int
 sigaltstack(const stack_t *restrict ss, stack_t *restrict old)
 {
 	bool foreign = rt__getm() == &rt__m_foreign;
+	int error = ss ? check(ss) : 0;
 	stack_t now;
 
-	if (syscall(SYS_sigaltstack, NULL, &now) < 0)
+	if (!error && syscall(SYS_sigaltstack, foreign ? ss : NULL, &now) < 0)
 		return -1;
-	int error = ss ? check(ss, &now) : 0;
+	if (!error && !foreign && ss && (now.ss_flags & SS_ONSTACK))
+		error = EPERM; /* asked for in a handler, on it */
 	if (error) {
 		errno = error;
 		return -1;
 	}
 	if (!foreign)
 		exchange(ss, &now);
-	else if (ss && syscall(SYS_sigaltstack, ss, NULL) < 0)
-		return -1;
 	if (old)
 		*old = now;
 	return 0;

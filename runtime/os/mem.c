@@ -106,14 +106,6 @@ rt__os_huge_pages(void *p, size_t size)
 	rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_HUGEPAGE);
 }
 
-/* The kernel knows MADV_GUARD_INSTALL. */
-static void
-found_guards(void)
-{
-	if (!rt__load_rlx(&rt__os.madvise_guards))
-		rt__store_rlx(&rt__os.madvise_guards, true);
-}
-
 int
 rt__os_guard(void *p, size_t size)
 {
@@ -121,7 +113,7 @@ rt__os_guard(void *p, size_t size)
 		long r = rt__syscall3(SYS_madvise, (long)p, (long)size, RT_MADV_GUARD_INSTALL);
 
 		if (r != -RT_EINVAL) {
-			found_guards();
+			rt__store_rlx(&rt__os.madvise_guards, true);
 			return (int)r;
 		}
 		/* An older kernel, or one that does not do it where memory is locked. */
@@ -163,7 +155,7 @@ rt__os_guard_each(const struct rt__range *r, int n, int *err)
 	int done = many ? advise_many(r, n, RT_MADV_GUARD_INSTALL) : 0;
 
 	if (done > 0)
-		found_guards();
+		rt__store_rlx(&rt__os.madvise_guards, true);
 	*err = 0;
 	for (int i = done; i < n; i++) {
 		*err = rt__os_guard(r[i].p, r[i].size);

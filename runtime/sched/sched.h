@@ -147,9 +147,6 @@ bool rt__may_spin(void);
  * foreign thread is made, by who has the only P. Not for what signal handlers use.
  */
 extern uint32_t rt__alone;
-/* rt__mem_check with the world stopped. */
-void rt__mem_check_stopped(void);
-
 /* A foreign thread is about to exist; by a goroutine, or by another one. */
 void rt__not_alone(void);
 
@@ -336,6 +333,9 @@ void rt__stackuse_print(void);
 
 /* Calls fn for each goroutine ever made, dead ones too. */
 void rt__for_each_g(void (*fn)(struct rt__g *gp, void *arg), void *arg);
+
+/* rt__mem_check with the world stopped: heap_check.c. */
+void rt__mem_check_stopped(void);
 
 /* ---- panic.c, crash.c, traceback.c: how it ends ---- */
 

@@ -173,25 +173,39 @@ reaches(const struct rt__elf *elf, const Elf64_Sym *from, uint64_t addr)
 	return true;
 }
 
-bool
-rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_symbol *ret)
+/* Its index; 0: none. */
+static uint64_t
+find_symbol(const struct rt__elf *elf, uint64_t addr)
 {
 	struct rt__bytes b = elf->symbols;
 	Elf64_Sym sym, best = {0};
-	bool found = false;
+	uint64_t found = 0, i = 0;
 
-	for (const uint8_t *p; (p = rt__bytes_take(&b, sizeof sym));) {
+	for (const uint8_t *p; (p = rt__bytes_take(&b, sizeof sym)); i++) {
 		__builtin_memcpy(&sym, p, sizeof sym);
 		if (sym.st_value > addr || (sym.st_size > 0 && addr - sym.st_value >= sym.st_size))
 			continue;
 		if (is_code(elf, &sym) && (!found || better(elf, &sym, &best))) {
 			best = sym;
-			found = true;
+			found = i;
 		}
 	}
-	if (!found || (best.st_size == 0 && !reaches(elf, &best, addr)))
-		return false;
-	*ret = (struct rt__elf_symbol){string_at(&elf->strings, best.st_name), best.st_value,
-				       best.st_size};
-	return ret->name != NULL;
+	return found && best.st_size == 0 && !reaches(elf, &best, addr) ? 0 : found;
+}
+
+uint64_t
+rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, uint64_t was,
+		  struct rt__elf_symbol *ret)
+{
+	uint64_t i = was ? was : find_symbol(elf, addr);
+	struct rt__bytes b =
+		rt__bytes_part(&elf->symbols, i * sizeof(Elf64_Sym), sizeof(Elf64_Sym));
+	Elf64_Sym sym;
+
+	if (i == 0 || b.bad)
+		return 0;
+	__builtin_memcpy(&sym, b.p, sizeof sym);
+	*ret = (struct rt__elf_symbol){string_at(&elf->strings, sym.st_name), sym.st_value,
+				       sym.st_size};
+	return ret->name ? i : 0;
 }

@@ -9,7 +9,8 @@
  * ones.
  *
  * No lock: threads that come first at once each map the file, one publishes it, the others unmap
- * theirs. Lookups are linear: 2 ns for a symbol, and a report asks a hundred times at most.
+ * theirs. Lookups are linear, 2 ns for a symbol; but of ten thousand goroutines most wait at the
+ * same few places, and what was found for those is kept.
  */
 #include "os/os.h"
 #include "symtab/dwarf.h"
@@ -22,6 +23,26 @@ struct program {
 };
 
 static struct program *the_program; /* NULL until somebody has asked */
+
+#define KNOWN 256
+#define ADDR_BITS 40
+#define ADDR_MASK ((1ul << ADDR_BITS) - 1)
+
+/* Symbols by address: (a) each one word, so that readers and writers need not know of each other.
+ * The address is below, the symbol's index above. */
+static RT_COLD_BSS uint64_t known[KNOWN];
+
+struct inlined_call {
+	uint64_t key; /* its entry in .debug_info */
+	const char *name;
+	struct rt__line line;
+};
+
+/* Of inlined functions. Who comes while somebody is at it does without. */
+static RT_COLD_BSS struct {
+	bool busy; /* (a) */
+	struct inlined_call slots[KNOWN];
+} known_calls;
 
 /* Where the file was executed from: the kernel's word for it. */
 static const char *
@@ -112,22 +133,28 @@ rt__program_file(void)
 	return prog ? &prog->elf : NULL;
 }
 
-const struct rt__elf *
-rt__program_file_mapped(void)
+bool
+rt__program_symbol(uint64_t addr, struct rt__elf_symbol *ret)
 {
 	const struct program *prog = rt__load_acq(&the_program); /* acq: as above */
+	uint64_t *slot = &known[addr % KNOWN], was = rt__load_rlx(slot);
 
-	return prog && prog->usable ? &prog->elf : NULL;
+	if (!prog || !prog->usable)
+		return false;
+	was = (was & ADDR_MASK) == addr ? was >> ADDR_BITS : 0;
+	uint64_t i = rt__elf_symbol_of(&prog->elf, addr, was, ret);
+	if (!was && (addr | i << (2 * ADDR_BITS - 64)) <= ADDR_MASK)
+		rt__store_rlx(slot, i << ADDR_BITS | addr);
+	return i > 0;
 }
 
 bool
 rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
 {
-	const struct rt__elf *elf = rt__program_file();
 	struct rt__elf_symbol sym;
 	struct rt__image im;
 
-	if (!elf || !rt__image_find(&im) || !rt__elf_symbol_of(elf, pc - im.bias, &sym))
+	if (!the_file() || !rt__image_find(&im) || !rt__program_symbol(pc - im.bias, &sym))
 		return false;
 	*ret = (struct rt__symbol){sym.name, (uintptr_t)sym.start + im.bias};
 	return true;
@@ -155,8 +182,19 @@ rt__places_of(const uintptr_t *pcs, int n, struct rt__line *lines, struct rt__in
 const char *
 rt__inlined_name(const struct rt__inlined *inlined, unsigned i, struct rt__line *ret_call)
 {
-	const struct program *prog = the_file();
+	uint64_t key = (uint64_t)inlined->unit << 32 | inlined->die[i];
+	struct inlined_call own = {0}, *c = &known_calls.slots[key % KNOWN];
+	bool busy = rt__xchg_acq(&known_calls.busy, true); /* pairs with the release below */
 
-	*ret_call = (struct rt__line){0};
-	return prog ? rt__inlined_at(&prog->dwarf, inlined, i, ret_call) : NULL;
+	if (busy)
+		c = &own;
+	if (c->key != key) {
+		c->name = rt__inlined_at(&the_file()->dwarf, inlined, i, &c->line);
+		c->key = key;
+	}
+	*ret_call = c->line;
+	const char *name = c->name;
+	if (!busy)
+		rt__store_rel(&known_calls.busy, false);
+	return name;
 }

@@ -24,19 +24,22 @@ bool rt__elf_open(struct rt__elf *elf, const void *data, size_t size);
 /* The contents of a section by name; empty if there is none, or it is compressed. */
 struct rt__bytes rt__elf_section(const struct rt__elf *elf, const char *name);
 
-/* A symbol by the address that it has in the file. */
 struct rt__elf_symbol {
 	const char *name;
 	uint64_t start, size;
 };
-bool rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_symbol *ret);
+/* The symbol that the code at an address is of, as addresses are in the file: its index, 0 if there
+ * is none. `was` is what was found for the address before, or 0: all are looked at. */
+uint64_t rt__elf_symbol_of(const struct rt__elf *elf, uint64_t addr, uint64_t was,
+			   struct rt__elf_symbol *ret);
 
 /* ---- symbols.c: the program's own file ---- */
 
 /* Maps it at the first call; NULL if it cannot be read or is not what runs. */
 const struct rt__elf *rt__program_file(void);
-/* The same without mapping it: NULL if nobody has asked for it yet. No system call. */
-const struct rt__elf *rt__program_file_mapped(void);
+/* The symbol that an address is in, as addresses are in the file; false, too, if nobody has asked
+ * for that yet. No system call. */
+bool rt__program_symbol(uint64_t addr, struct rt__elf_symbol *ret);
 /* Its path, as far as known. */
 const char *rt__program_path(void);
 

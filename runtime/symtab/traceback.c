@@ -276,16 +276,10 @@ static RT_COLD_BSS struct {
 	struct place place;
 } known[KNOWN];
 
-static size_t
-slot_of(uintptr_t pc)
-{
-	return (pc * 0x9e3779b97f4a7c15) >> 56;
-}
-
 static bool
 is_known(uintptr_t pc, struct place *ret)
 {
-	size_t i = slot_of(pc);
+	size_t i = pc % KNOWN;
 
 	if (rt__load_acq(&known[i].pc) != pc) /* pairs with the release in keep */
 		return false;
@@ -296,7 +290,7 @@ is_known(uintptr_t pc, struct place *ret)
 static void
 keep(uintptr_t pc, const struct place *p)
 {
-	size_t i = slot_of(pc);
+	size_t i = pc % KNOWN;
 
 	rt__store_rlx(&known[i].pc, (uintptr_t)0);
 	known[i].place = *p;

@@ -9,8 +9,8 @@
  * behind a call in the program's text, or the caller was interrupted. What rests on anything else
  * is RT_STEP_GUESS, and so is all that follows it: exact from there, but from a guess.
  *
- * Nothing is kept between calls, so signal handlers and any number of threads may unwind. Symbols
- * help with guesses, but only once somebody else has mapped them.
+ * Nothing is kept between calls but what symbol a pc has, so signal handlers and any number of
+ * threads may unwind. Symbols help with guesses, but only once somebody else has mapped them.
  */
 #include "symtab/symtab_priv.h"
 
@@ -20,7 +20,6 @@ static struct rt__code
 code_around(uintptr_t where, struct rt__stack stack)
 {
 	struct rt__code code = {.stack_lo = stack.lo, .stack_hi = stack.hi};
-	const struct rt__elf *elf = rt__program_file_mapped();
 	struct rt__elf_symbol sym;
 	struct rt__image im;
 
@@ -30,7 +29,7 @@ code_around(uintptr_t where, struct rt__stack stack)
 	/* Unwind tables and .rodata share a segment. */
 	code.data_lo = (uintptr_t)im.cfi.tables.p;
 	code.data_hi = (uintptr_t)im.cfi.tables.end;
-	if (elf && rt__elf_symbol_of(elf, where - im.bias, &sym)) {
+	if (rt__program_symbol(where - im.bias, &sym)) {
 		code.fn = sym.start + im.bias;
 		code.fn_end = code.fn + sym.size;
 	}

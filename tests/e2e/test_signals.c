@@ -114,6 +114,7 @@ Test(signals, altstack)
 {
 	guest_ok("signals", .args = {"altstack"}, .env = {"GOMAXPROCS=1"});
 	guest_ok("signals", .args = {"altstack"}, .env = {"GOMAXPROCS=4"});
+	guest_ok("signals", .args = {"altstack-of-thread"});
 }
 
 Test(signals, reports_with_another_altstack)

@@ -403,10 +403,56 @@ altstack(int argc, char **argv)
 	hog();
 	expect_refused((stack_t){.ss_sp = small.stack, .ss_size = MINSIGSTKSZ - 1}, ENOMEM);
 	expect_refused((stack_t){.ss_sp = small.stack, .ss_size = 8192, .ss_flags = 7}, EINVAL);
+	expect_refused((stack_t){.ss_sp = small.stack, .ss_size = 8192, .ss_flags = SS_ONSTACK},
+		       EINVAL);
 	CHECK(sigaltstack(&first, &old) == 0 && is_same(old, no_stack));
 	CHECK(sigaltstack(NULL, &old) == 0 && is_same(old, first));
 	for (size_t i = 0; i < sizeof small; i++)
 		CHECK(((char *)&small)[i] == 0);
+	return ok();
+}
+
+static char large[64 << 10];
+static const stack_t large_stack = {.ss_sp = large, .ss_size = sizeof large};
+
+/* On a thread of the program's, they run there. */
+static void
+ask_on_large(int sig)
+{
+	stack_t now;
+
+	CHECK((uintptr_t)&now - (uintptr_t)large < sizeof large);
+	CHECK(sigaltstack(NULL, &now) == 0);
+	CHECK(now.ss_flags == SS_ONSTACK && now.ss_sp == large);
+	errno = 0;
+	CHECK(sigaltstack(&no_stack, &now) == -1 && errno == EPERM);
+	asked += sig == SIGUSR1;
+}
+
+static void *
+exchange_stacks(void *unused)
+{
+	stack_t first, old;
+
+	CHECK(sigaltstack(NULL, &first) == 0 && !(first.ss_flags & SS_DISABLE));
+	CHECK(sigaltstack(&large_stack, NULL) == 0);
+	raise(SIGUSR1);
+	CHECK(asked == 1);
+	expect_refused((stack_t){.ss_sp = large, .ss_size = MINSIGSTKSZ - 1}, ENOMEM);
+	expect_refused((stack_t){.ss_sp = large, .ss_size = 8192, .ss_flags = SS_ONSTACK}, EINVAL);
+	CHECK(sigaltstack(&no_stack, &old) == 0 && is_same(old, large_stack));
+	CHECK(sigaltstack(&first, &old) == 0 && old.ss_flags == SS_DISABLE);
+	return unused;
+}
+
+static int
+altstack_of_thread(int argc, char **argv)
+{
+	struct sigaction sa = {.sa_handler = ask_on_large, .sa_flags = SA_ONSTACK};
+
+	(void)argc, (void)argv;
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	pthread_join(foreign_thread(exchange_stacks, NULL), NULL);
 	return ok();
 }
 
@@ -442,7 +488,7 @@ main(int argc, char **argv)
 		{"ignored", ignored},           {"inherited", inherited},
 		{"children", children},         {"urgent", urgent_signal},
 		{"overflow", overflow},         {"altstack", altstack},
-		{"altstack-end", altstack_end},
+		{"altstack-end", altstack_end}, {"altstack-of-thread", altstack_of_thread},
 	};
 
 	return guest_main(cases, GUEST_LEN(cases), argc, argv);

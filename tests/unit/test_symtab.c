@@ -409,6 +409,12 @@ test_symtab_global(int n)
 }
 enum { LINE_OF_GLOBAL = __LINE__ - 4 }; /* or the brace's */
 
+static bool
+symbol_of(const struct rt__elf *elf, uint64_t addr, struct rt__elf_symbol *ret)
+{
+	return rt__elf_symbol_of(elf, addr, 0, ret) != 0;
+}
+
 Test(elf, own_symbols)
 {
 	struct file f = own_file();
@@ -418,13 +424,18 @@ Test(elf, own_symbols)
 	struct rt__elf_symbol sym;
 
 	cr_assert(rt__elf_open(&elf, f.data, f.size));
-	cr_assert(rt__elf_symbol_of(&elf, global + 3, &sym));
+	cr_assert(symbol_of(&elf, global + 3, &sym));
 	cr_assert_str_eq(sym.name, "test_symtab_global");
 	cr_assert(sym.start == global && sym.size > 3);
-	cr_assert(rt__elf_symbol_of(&elf, (uint64_t)descend - self.bias + 1, &sym));
+	cr_assert(symbol_of(&elf, (uint64_t)descend - self.bias + 1, &sym));
 	cr_assert_str_eq(sym.name, "descend");
-	cr_assert_not(rt__elf_symbol_of(&elf, 0, &sym));
-	cr_assert_not(rt__elf_symbol_of(&elf, UINT64_MAX, &sym));
+	cr_assert_not(symbol_of(&elf, 0, &sym));
+	cr_assert_not(symbol_of(&elf, UINT64_MAX, &sym));
+	uint64_t i = rt__elf_symbol_of(&elf, global, 0, &sym);
+	sym.name = NULL;
+	cr_assert_eq(rt__elf_symbol_of(&elf, 0, i, &sym), i); /* known, and not looked for */
+	cr_assert_str_eq(sym.name, "test_symtab_global");
+	cr_assert_eq(rt__elf_symbol_of(&elf, global, UINT64_MAX, &sym), 0);
 	free(f.data);
 }
 
@@ -453,8 +464,8 @@ Test(elf, damaged)
 		if (cut != f.data)
 			memcpy(cut, f.data, size);
 		if (rt__elf_open(&elf, cut, size)) {
-			rt__elf_symbol_of(&elf, addr, &sym);
-			rt__elf_symbol_of(&elf, random64() % f.size, &sym);
+			symbol_of(&elf, addr, &sym);
+			symbol_of(&elf, random64() % f.size, &sym);
 			rt__elf_section(&elf, ".debug_line");
 			rt__elf_section(&elf, "no such name");
 		}

@@ -88,16 +88,20 @@ start_saved(struct ri_goroutine *g, const struct rt__layout *layout, struct ri_p
 
 /* ---- frames ---- */
 
+static bool
+is_in(const struct rt__layout_range *text, uint64_t pc)
+{
+	return pc - text->start < text->end - text->start;
+}
+
 static void
 add_frame(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goroutine *g,
 	  struct ri_frame frame)
 {
 	const struct rt__layout *layout = &runtime->layout;
 
-	frame.runtime =
-		frame.pc - layout->text_rt0.start < layout->text_rt0.end - layout->text_rt0.start;
-	frame.user = frame.pc - layout->text_user.start <
-		layout->text_user.end - layout->text_user.start;
+	frame.runtime = is_in(&layout->text_rt0, frame.pc);
+	frame.user = is_in(&layout->text_user, frame.pc);
 	if (g->nframes == (size_t)2 * RI_FRAMES_END) {
 		struct ri_frame *last = t->frames + g->first_frame + RI_FRAMES_END;
 
@@ -112,17 +116,7 @@ add_frame(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_go
 }
 
 /* A goroutine whose function ends with a jump to one of the runtime's has no frame of the
- * program's: its function stands there, before the outermost frame. */
-static void
-add_start(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goroutine *g)
-{
-	struct ri_frame outermost = t->frames[--t->nframes];
-
-	g->nframes--;
-	add_frame(t, runtime, g, (struct ri_frame){.pc = g->start_pc, .shown = g->start_pc});
-	add_frame(t, runtime, g, outermost);
-}
-
+ * program's: its function stands there for the outermost frame, which is not added yet. */
 static void
 collect(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goroutine *g,
 	struct ri_unwinder *unwinder, bool all)
@@ -130,8 +124,7 @@ collect(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goro
 	const struct rt__layout *layout = &runtime->layout;
 	struct ri_registers registers = g->registers;
 	bool is_call = g->is_call;
-	bool jumped = g->start_pc - layout->text_user.start <
-		layout->text_user.end - layout->text_user.start;
+	bool jumped = is_in(&layout->text_user, g->start_pc);
 	enum ri_step step = RI_EXACT;
 
 	g->first_frame = t->nframes;
@@ -141,22 +134,24 @@ collect(struct ri_traceback *t, const struct ri_runtime *runtime, struct ri_goro
 	}
 	for (int i = 0; i < STEPS_MAX && on_stack(g, &registers); i++) {
 		uint64_t pc = registers.value[RI_PC];
+		struct ri_frame frame = {
+			.pc = is_call ? pc - 1 : pc,
+			.shown = pc,
+			.guessed = step == RI_GUESS,
+		};
+		bool user = is_in(&layout->text_user, frame.pc);
 
-		add_frame(t, runtime, g,
-			  (struct ri_frame){.pc = is_call ? pc - 1 : pc,
-					    .shown = pc,
-					    .guessed = step == RI_GUESS});
-		if (!all && t->frames[t->nframes - 1].user) {
+		jumped &= !user;
+		if (all || !user) {
+			step = ri_unwind(unwinder, &registers, &is_call, g->stack_hi);
+		}
+		if (jumped && step == RI_OUTERMOST) {
+			frame = (struct ri_frame){.pc = g->start_pc, .shown = g->start_pc};
+		}
+		add_frame(t, runtime, g, frame);
+		if (step == RI_OUTERMOST || step == RI_LOST || (!all && user)) {
 			break;
 		}
-		jumped &= !t->frames[t->nframes - 1].user;
-		step = ri_unwind(unwinder, &registers, &is_call, g->stack_hi);
-		if (step == RI_OUTERMOST || step == RI_LOST) {
-			break;
-		}
-	}
-	if (jumped && step == RI_OUTERMOST) {
-		add_start(t, runtime, g);
 	}
 }
 
