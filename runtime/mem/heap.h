@@ -451,6 +451,8 @@ rt__heap_try_enter(void)
 
 void *rt__large_alloc(size_t size, size_t align, bool noscan, bool *zero);
 void rt__large_free(struct rt__span *sp);
+/* Whether a new block of that size would have as many bytes. */
+bool rt__large_fits(const struct rt__span *sp, size_t size);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);
 

@@ -405,15 +405,16 @@ realloc_known(void *old, size_t size)
 static void *
 realloc_large(struct rt__span *sp, void *old, size_t size)
 {
-	size_t was = usable(sp);
 	uint8_t *state;
 
+	if (rt__large_fits(sp, size))
+		return old;
 	if (!unwatched("realloc", old, &state))
 		return NULL;
 	must_enter();
 	void *p = rt__large_realloc(sp, size);
 	rt__heap_leave();
-	if (p && rt__unlikely(rt__profile_on()) && usable(rt__unit_of(p)) != was)
+	if (p && rt__unlikely(rt__profile_on()))
 		profile_large(p);
 	return p;
 }

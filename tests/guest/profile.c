@@ -39,7 +39,8 @@ resizes(void)
 
 	for (size_t size = 50; size < 8 * MIB; size += size / 2)
 		p = realloc(p, size);
-	kept[KEEP] = realloc(p, 10 * MIB);
+	p = realloc(p, 10 * MIB);
+	kept[KEEP] = realloc(p, 10 * MIB - 1); /* which is the same block, still in use */
 }
 
 static NOINLINE void
