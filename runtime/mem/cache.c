@@ -19,7 +19,6 @@
  */
 #include "mem/heap.h"
 #include "mem/mem.h"
-#include "mem/profile.h"
 
 #define FEW 4ul /* blocks, that a place is for at first */
 
@@ -28,11 +27,19 @@ static struct rt__block none[1];
 struct rt__cache rt__cache_none, rt__cache_none_noscan;
 struct rt__cache *rt__caches;
 
+void
+rt__cache_open(struct rt__cache *c, bool open)
+{
+	for (size_t i = 0; i < RT_ARRAY_LEN(c->bin_of); i++)
+		rt__store_rlx(&c->bin_of[i], &c->bins[open ? rt__class_of_16[i] : 0]);
+}
+
 static void
 none_init(struct rt__cache *c)
 {
-	for (int i = 0; i < RT_RUN_END; i++)
+	for (int i = 0; i < RT_CLASS_END; i++)
 		c->bins[i] = (struct rt__bin){none, none, none, none};
+	rt__cache_open(c, false);
 	c->none = true;
 	c->twin = &rt__cache_none_noscan;
 }
@@ -92,6 +99,8 @@ new_cache(bool foreign, bool noscan)
 		return NULL;
 	c->shelves = (struct rt__shelf *)(void *)((char *)c + size);
 	rt__cache_reset(c);
+	rt__cache_open(c, false);
+	c->sampler.turned = true;
 	c->foreign = foreign;
 	c->real = c->seen = c;
 	c->noscan = noscan;
@@ -277,7 +286,6 @@ rt__cache_flush(struct rt__cache *c)
 		rt__cache_flush(c->twin);
 	for (unsigned i = 1; i < RT_CLASSES; i++)
 		empty(&c->bins[i], i);
-	rt__runs_flush(c);
 	rt__central_clear(c);
 }
 
@@ -315,9 +323,6 @@ rt__cache_recover(struct rt__cache *c)
 	for (unsigned i = 1; i < RT_CLASSES; i++) {
 		recover_place(small_place(c, i), FEW);
 		recover_place(large_place(c, i), rt__class_cap[i]);
-		const struct rt__bin *run = i < RT_RUN_CLASSES ? &c->bins[RT_CLASS_RUN + i] : NULL;
-		if (run && room(run) > 0)
-			recover_place(run->lo, room(run));
 	}
 	rt__cache_reset(c);
 }
@@ -332,5 +337,4 @@ rt__cache_reset(struct rt__cache *c)
 
 		c->bins[i] = (struct rt__bin){lo, end, lo, end};
 	}
-	rt__runs_reset(c);
 }

@@ -314,13 +314,12 @@ struct rt__bin {
 
 /* When the next block is to be sampled: profile.c. */
 struct rt__sampler {
-	size_t left;     /* bytes until then */
+	int64_t left;    /* what may be allocated before that, in units of 16 bytes */
+	bool turned;     /* (a) there is a new rate; for who has profile.lock, as is the rest */
+	size_t rate;     /* that `left` was drawn for */
 	uint64_t random; /* state */
-	uint32_t epoch;  /* what the two belong to */
 };
 
-/* For small classes there is a second bin, its run, which frees do not go to: runs.c. */
-#define RT_RUN_END (RT_CLASS_RUN + RT_RUN_CLASSES)
 /* What a cache's spans of a class get back, from others or from the cache itself: with the class's
  * central.lock. */
 struct rt__shelf {
@@ -334,8 +333,11 @@ struct rt__span_list {
 };
 
 struct rt__cache {
-	/* Those of large and huge blocks are always full; those up to RT_CLASS_RUN are no bins. */
-	struct rt__bin bins[RT_RUN_END];
+	/* (a) That of requests of up to n times 16 bytes: of class 0 for none, and for all when
+	 * there is a new rate. First, for what gcc makes of it. */
+	struct rt__bin *bin_of[RT_FAST_MAX / 16 + 1];
+	/* Those of large and huge blocks, and of class 0, are always empty, and full. */
+	_Alignas(32) struct rt__bin bins[RT_CLASS_END];
 	struct rt__sampler sampler;
 	/* Of a foreign thread's: */
 	struct rt__foreign_head head;
@@ -386,6 +388,13 @@ rt__bin_pop_zero(struct rt__bin *b, bool *zero)
 	return rt__bin_pop(b);
 }
 
+/* Where malloc's fast path looks for a block of n times 16 bytes, up to RT_FAST_MAX. */
+static inline struct rt__bin *
+rt__bin_of(const struct rt__cache *c, size_t n)
+{
+	return rt__load_rlx(&c->bin_of[n]);
+}
+
 /* A block that was in use, of one of the cache's own spans: false if it is none, or there is no
  * room. */
 static inline bool
@@ -425,6 +434,8 @@ void rt__cache_spill(struct rt__cache *c, unsigned class);
  * other cache may have any, nor a shelf. */
 void rt__cache_recover(struct rt__cache *c);
 void rt__cache_reset(struct rt__cache *c);
+/* Whether its fast paths find what there is, or nothing. */
+void rt__cache_open(struct rt__cache *c, bool open);
 
 /* ---- here.c ---- */
 
@@ -454,6 +465,8 @@ rt__heap_try_enter(void)
 
 void *rt__large_alloc(size_t size, size_t align, bool noscan, bool *zero);
 void rt__large_free(struct rt__span *sp);
+/* Whether a new block of that size would have as many bytes. */
+bool rt__large_fits(const struct rt__span *sp, size_t size);
 /* Makes the block of a large size larger or smaller, perhaps elsewhere; NULL: it is what it was. */
 void *rt__large_realloc(struct rt__span *sp, size_t size);
 

@@ -287,6 +287,14 @@ move_huge(struct rt__span *sp, size_t size)
 	return p;
 }
 
+bool
+rt__large_fits(const struct rt__span *sp, size_t size)
+{
+	size_t step = sp->class == RT_CLASS_LARGE ? RT_UNIT : rt__os.page_size;
+
+	return size <= usable(sp) && usable(sp) - size < step;
+}
+
 void *
 rt__large_realloc(struct rt__span *sp, size_t size)
 {

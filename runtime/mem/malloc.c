@@ -6,8 +6,8 @@
  * Fast paths: a block of a size class comes from the cache of the caller's P, and goes there; no
  * lock, no atomic operation, no call. free checks what it is given on the way, since it has to
  * look at the span for the class anyway: that the address is that of a block, and in use. Blocks of
- * spans that another cache owns lie aside and go back there (cache.c). What a profile wants to know
- * costs the fast paths nothing: runs.c, and the state RT_BLOCK_WATCHED.
+ * spans that another cache owns lie aside and go back there (cache.c). For the heap profile, what
+ * is allocated counts (profile.c); free knows of it by the state RT_BLOCK_WATCHED only.
  *
  * All are weak: a program that brings an allocator keeps it. libc's own use of the heap comes by
  * libc_malloc.c.
@@ -38,12 +38,25 @@ void free_aligned_sized(void *p, size_t align, size_t size);
 
 /* ---- fast ---- */
 
-static inline struct rt__bin *
-bin_here(unsigned class)
+static inline size_t
+in_16(size_t size)
 {
-	struct rt__cache *c = rt__getm_cache();
+	return (size + 15) / 16;
+}
 
-	return &c->bins[class];
+/* A block of so many times 16 bytes has come from c, by rt__bin_of. */
+static inline void *
+counted(struct rt__cache *c, void *p, size_t n)
+{
+	return rt__likely(!rt__profile_count(&c->sampler, n)) ? p : rt__profile_sample(c, p, n);
+}
+
+/* Or from another bin. */
+static inline void *
+counted_slow(struct rt__cache *c, void *p, size_t n)
+{
+	return rt__likely(!rt__profile_count_slow(&c->sampler, n)) ? p
+								   : rt__profile_sample(c, p, n);
 }
 
 /* ---- slow ---- */
@@ -66,7 +79,7 @@ count(size_t size)
 
 /* A block of a class from central, for who has no cache. */
 static void *
-alloc_central(struct rt__cache *none, unsigned class, bool *zero, bool *sampled)
+alloc_central(struct rt__cache *none, unsigned class, bool *zero)
 {
 	struct rt__block b;
 
@@ -74,43 +87,33 @@ alloc_central(struct rt__cache *none, unsigned class, bool *zero, bool *sampled)
 		return NULL;
 	*zero = *b.state == RT_BLOCK_ZERO;
 	rt__store_rlx(b.state, (uint8_t)RT_BLOCK_USED);
-	*sampled = rt__profile_on() && rt__profile_count_shared(rt__class_size[class]);
 	return b.p;
 }
 
+/* From whichever cache, or none. */
 static void *
-refilled(struct rt__cache *c, unsigned class, bool *zero)
+counted_here(struct rt__cache *c, void *p, size_t size)
 {
-	void *p = rt__run_rest(c, class, zero);
-
-	if (!p && rt__cache_refill(c, class))
-		p = rt__bin_pop_zero(&c->bins[class], zero);
-	return p;
+	return rt__likely(!c->none) ? counted_slow(c, p, size / 16)
+				    : rt__profile_shared(p, size / 16);
 }
 
 static void *
 alloc_class(unsigned class, bool noscan, bool *zero)
 {
-	struct rt__cache *c = rt__cache_here();
-	bool profiled = rt__profile_on(), sampled = false;
-	void *p = NULL;
+	struct rt__cache *own = rt__cache_here(), *c = noscan ? own->twin : own;
+	void *p = rt__bin_pop_zero(&c->bins[class], zero);
 
-	if (rt__likely(!profiled))
-		p = rt__bin_pop_zero(&(noscan ? c->twin : c)->bins[class], zero);
-	if (rt__likely(p != NULL))
-		return p;
-	must_enter();
-	c = rt__cache_twin(c, noscan);
-	if (c->none)
-		p = alloc_central(c, class, zero, &sampled);
-	else if (profiled)
-		p = rt__run_alloc(c, class, zero, &sampled);
-	else
-		p = refilled(c, class, zero);
-	rt__heap_leave();
-	if (rt__unlikely(sampled))
-		rt__profile_alloc(p, rt__class_size[class]);
-	return p;
+	if (rt__unlikely(!p)) {
+		must_enter();
+		c = rt__cache_twin(own, noscan);
+		if (c->none)
+			p = alloc_central(c, class, zero);
+		else if (rt__cache_refill(c, class))
+			p = rt__bin_pop_zero(&c->bins[class], zero);
+		rt__heap_leave();
+	}
+	return p ? counted_here(c, p, rt__class_size[class]) : NULL;
 }
 
 static size_t
@@ -119,19 +122,13 @@ usable(const struct rt__span *sp)
 	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
 }
 
-/* A large block has come, or has another size. */
-static void
-profile_large(void *p)
+/* A large block has come, or has another size; or p is NULL. */
+static void *
+counted_large(void *p)
 {
-	struct rt__cache *c = rt__cache_here();
-	size_t size = usable(rt__unit_of(p));
-
-	must_enter();
-	bool sampled =
-		c->none ? rt__profile_count_shared(size) : rt__profile_count(&c->sampler, size);
-	rt__heap_leave();
-	if (sampled)
-		rt__profile_alloc(p, size);
+	if (!p || rt__likely(!rt__profile_on()))
+		return p;
+	return counted_here(rt__cache_here(), p, usable(rt__unit_of(p)));
 }
 
 static void *
@@ -140,9 +137,7 @@ alloc_large(size_t size, size_t align, bool noscan, bool *zero)
 	must_enter();
 	void *p = rt__large_alloc(size, align, noscan, zero);
 	rt__heap_leave();
-	if (p && rt__unlikely(rt__profile_on()))
-		profile_large(p);
-	return p;
+	return counted_large(p);
 }
 
 /* Under RTDEBUG=malloc: false if it is to be an ordinary block. */
@@ -191,14 +186,20 @@ sample_pop(struct rt__cache *c, size_t size)
 static RT_NOINLINE void *
 malloc_slow(size_t size)
 {
+	struct rt__cache *c = rt__getm_cache();
 	void *p = NULL;
 	bool zero;
 
-	if (rt__unlikely(rt__debug.malloc > 0))
-		p = sample_pop(rt__getm_cache()->real, size);
-	else if (size > 1024 && size <= RT_MEDIUM_MAX && rt__likely(!rt__profile_on()))
-		p = rt__bin_pop(bin_here(rt__size_class(size)));
-	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, false, &zero);
+	if (rt__unlikely(rt__debug.malloc > 0)) {
+		p = sample_pop(c->real, size);
+		if (p)
+			return p;
+	} else if (size > RT_FAST_MAX && size <= RT_MEDIUM_MAX) {
+		p = rt__bin_pop(&c->bins[rt__size_class(size)]);
+		if (rt__likely(p != NULL))
+			return counted_slow(c, p, in_16(size));
+	}
+	return alloc_slow(size, 16, false, &zero);
 }
 
 /* p is no block in use, as far as spans know: RTDEBUG=malloc knows of others. */
@@ -283,11 +284,12 @@ free_other(struct rt__cache *c, struct rt__span *sp, void *p, uint8_t *state)
 void *
 rt__malloc(size_t size)
 {
-	if (rt__likely(size <= 1024)) {
-		void *p = rt__bin_pop(bin_here(rt__load_rlx(&rt__class_of_16[(size + 15) / 16])));
+	if (rt__likely(size <= RT_FAST_MAX)) {
+		struct rt__cache *c = rt__getm_cache();
+		void *p = rt__bin_pop(rt__bin_of(c, in_16(size)));
 
 		if (rt__likely(p != NULL))
-			return p;
+			return counted(c, p, in_16(size));
 	}
 	return malloc_slow(size);
 }
@@ -295,12 +297,16 @@ rt__malloc(size_t size)
 void *
 rt_malloc_noscan(size_t size)
 {
-	void *p = NULL;
 	bool zero;
 
-	if (rt__likely(size <= RT_MEDIUM_MAX && !rt__profile_on()))
-		p = rt__bin_pop(&rt__getm_cache()->twin->bins[rt__size_class(size)]);
-	return rt__likely(p != NULL) ? p : alloc_slow(size, 16, true, &zero);
+	if (rt__likely(size <= RT_MEDIUM_MAX)) {
+		struct rt__cache *c = rt__getm_cache()->twin;
+		void *p = rt__bin_pop(&c->bins[rt__size_class(size)]);
+
+		if (rt__likely(p != NULL))
+			return counted_slow(c, p, in_16(size));
+	}
+	return alloc_slow(size, 16, true, &zero);
 }
 
 void
@@ -328,11 +334,13 @@ rt__calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
+	struct rt__cache *c = rt__getm_cache();
 	void *p = NULL;
-	if (bytes <= 1024)
-		p = rt__bin_pop_zero(bin_here(rt__load_rlx(&rt__class_of_16[(bytes + 15) / 16])),
-				     &zero);
-	if (rt__unlikely(!p))
+	if (bytes <= RT_FAST_MAX)
+		p = rt__bin_pop_zero(rt__bin_of(c, in_16(bytes)), &zero);
+	if (rt__likely(p != NULL))
+		counted(c, p, in_16(bytes));
+	else
 		p = alloc_slow(bytes, 16, false, &zero);
 	if (p && !zero)
 		__builtin_memset(p, 0, bytes);
@@ -405,17 +413,16 @@ realloc_known(void *old, size_t size)
 static void *
 realloc_large(struct rt__span *sp, void *old, size_t size)
 {
-	size_t was = usable(sp);
 	uint8_t *state;
 
+	if (rt__large_fits(sp, size))
+		return old;
 	if (!unwatched("realloc", old, &state))
 		return NULL;
 	must_enter();
 	void *p = rt__large_realloc(sp, size);
 	rt__heap_leave();
-	if (p && rt__unlikely(rt__profile_on()) && usable(rt__unit_of(p)) != was)
-		profile_large(p);
-	return p;
+	return counted_large(p);
 }
 
 /* Whether a block of so many bytes is good enough for that size; one of 0 bytes never is. */

@@ -367,7 +367,7 @@ rt_write_heap_profile(int fd)
 		return ENOMEM;
 	}
 	w->fd = fd;
-	w->rate = rt__load_rlx(&rt__profile_rate.bytes);
+	w->rate = rt__load_rlx(&rt__profile_rate);
 	w->text_n = 1;
 	emit_header(w);
 	for (uint32_t i = 0; i < n; i++)

@@ -13,11 +13,12 @@
 #define RT_UNIT_SHIFT 16
 #define RT_UNIT (1ul << RT_UNIT_SHIFT)
 
+#define RT_FAST_MAX 1024u /* what malloc's fast path is for */
 #define RT_SMALL_MAX 32768u
 #define RT_MEDIUM_UNITS 4u
 #define RT_MEDIUM_MAX (RT_MEDIUM_UNITS * RT_UNIT)
 
-/* 0 is no class. */
+/* 0 is no class: that of a request of no bytes, for which malloc takes a block of one. */
 enum {
 	RT_CLASS_SMALL_END = 51,                  /* 1 .. 50 */
 	RT_CLASS_MEDIUM = RT_CLASS_SMALL_END - 1, /* and n units: RT_CLASS_MEDIUM + n */
@@ -25,17 +26,13 @@ enum {
 	RT_CLASS_LARGE = RT_CLASSES, /* larger: not kept in caches */
 	RT_CLASS_HUGE,
 	RT_CLASS_END,
-	/* Classes of up to 1 KiB, and what rt__class_of_16 adds to them while a profile is taken:
-	 * see runs.c. */
-	RT_RUN_CLASSES = 33,
-	RT_CLASS_RUN = 64,
 };
 
 /* Bytes of a block, 0 for large and huge. */
 extern const uint32_t rt__class_size[RT_CLASS_END];
 /* Blocks that a cache keeps. */
 extern const uint8_t rt__class_cap[RT_CLASS_END];
-extern uint8_t rt__class_of_16[1024 / 16 + 1];                 /* (a) of up to 1 KiB */
+extern const uint8_t rt__class_of_16[RT_FAST_MAX / 16 + 1];    /* of up to RT_FAST_MAX */
 extern const uint8_t rt__class_of_128[RT_SMALL_MAX / 128 + 1]; /* of up to RT_SMALL_MAX */
 
 /*
@@ -49,12 +46,12 @@ rt__magic(uint32_t size)
 	return UINT32_MAX / size + 1;
 }
 
-/* The class of a request of at most RT_MEDIUM_MAX bytes. */
+/* The class of a request of at most RT_MEDIUM_MAX bytes; 0 for none. */
 static inline unsigned
 rt__size_class(size_t size)
 {
-	if (size <= 1024)
-		return rt__load_rlx(&rt__class_of_16[(size + 15) / 16]) % RT_CLASS_RUN;
+	if (size <= RT_FAST_MAX)
+		return rt__class_of_16[(size + 15) / 16];
 	if (size <= RT_SMALL_MAX)
 		return rt__class_of_128[(size + 127) / 128];
 	return RT_CLASS_MEDIUM + (unsigned)((size + RT_UNIT - 1) >> RT_UNIT_SHIFT);

@@ -85,7 +85,7 @@ ranges_of(const struct rt__span *sp, uint32_t pages, struct rt__range *ret)
 		uint32_t from = (uint32_t)__builtin_ctz(pages);
 		uint32_t len = (uint32_t)__builtin_ctz(~(pages >> from));
 
-		ret[n++] = (struct rt__range){p + from * PAGE, len * PAGE};
+		ret[n++] = (struct rt__range){p + (size_t)from * PAGE, (size_t)len * PAGE};
 		pages &= ~(((1u << len) - 1) << from);
 	}
 	return n;

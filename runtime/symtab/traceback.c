@@ -376,6 +376,23 @@ rt__print_frames(const struct rt__context *c, bool is_call, struct rt__stack sta
 		rt__eprintf("...callers unknown...\n");
 }
 
+/* Whether all callers are the runtime's, down to where the stack begins, by their frame pointers:
+ * all of it has them, and they take no unwind tables to follow. */
+static bool
+only_runtime(const struct rt__context *c, struct rt__stack stack)
+{
+	uintptr_t frame = c->reg[RT_REG_RBP], next, pc;
+
+	for (; frame != 0; frame = next) {
+		if (!rt__stack_word(stack, frame, &next) ||
+		    !rt__stack_word(stack, frame + sizeof next, &pc) ||
+		    rt__text_of(rt__true_return(pc) - 1) != RT_TEXT_RT0 ||
+		    (next != 0 && next <= frame))
+			return false;
+	}
+	return true;
+}
+
 /* Without symbols, which may take a while to find: what the runtime calls inside itself is left
  * out, the rest is for who prints it. */
 int
@@ -389,6 +406,9 @@ rt__callers(const struct rt__context *from, bool is_call, struct rt__stack stack
 	while (n < max && (step == RT_STEP_EXACT || step == RT_STEP_GUESS)) {
 		uintptr_t pc = c.reg[RT_REG_PC], where = pc - is_call;
 
+		if (rt__text_of(where) == RT_TEXT_RT0 && step == RT_STEP_EXACT && is_call &&
+		    only_runtime(&c, stack))
+			break;
 		step = rt__unwind(&c, &is_call, stack);
 		if (rt__text_of(where) != RT_TEXT_RT0 ||
 		    rt__text_of(c.reg[RT_REG_PC]) != RT_TEXT_RT0)

@@ -274,6 +274,36 @@ Test(profile, an_estimate)
 	near("others", find("estimated", "profile.c").alloc_bytes, 20000 * 1024);
 }
 
+/* 16 MiB of each in samples of 8 KiB, all freed. */
+Test(profile, every_way)
+{
+	static const struct {
+		const char *name;
+		uint64_t size; /* of a block; of `grown`, of two */
+	} ways[] = {{"nothing", 16},     {"small", 32},       {"zeroed", 1024},
+		    {"middling", 5376},  {"medium", 131072},  {"zeroed_medium", 131072},
+		    {"aligned", 512},    {"grown", 5120},     {"text", 208},
+		    {"more_text", 4096}, {"on_signal", 1024}, {"on_thread", 256}};
+
+	run("profile", "ways", "GOMAXPROCS=1");
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		struct sum s = find(ways[i].name, "profile.c");
+
+		near(ways[i].name, s.alloc_bytes, 16 * MIB);
+		near(ways[i].name, s.allocs, 16 * MIB / ways[i].size);
+		cr_assert(s.used == 0 && s.used_bytes == 0, "%s: %lu in use", ways[i].name, s.used);
+	}
+	expect("large", 20, 40 * MIB, 0, 0);
+}
+
+/* Who has allocated before is not late. */
+Test(profile, at_once)
+{
+	run("profile", "at-once", "GOMAXPROCS=1");
+	expect("works", 3 * 2000, 3 * 2000 * 1024, 0, 0);
+	cr_assert_eq(find("on_thread", "profile.c").allocs, 0u);
+}
+
 Test(profile, whoever_frees_it, .timeout = 120)
 {
 	static const char *const procs[] = {"GOMAXPROCS=1", "GOMAXPROCS=4"};

@@ -2,6 +2,7 @@
 /* Programs whose heap profile is known. They write it to stdout. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +40,8 @@ resizes(void)
 
 	for (size_t size = 50; size < 8 * MIB; size += size / 2)
 		p = realloc(p, size);
-	kept[KEEP] = realloc(p, 10 * MIB);
+	p = realloc(p, 10 * MIB);
+	kept[KEEP] = realloc(p, 10 * MIB - 1); /* which is the same block, still in use */
 }
 
 static NOINLINE void
@@ -93,6 +95,120 @@ estimated(int argc, char **argv)
 			free(p);
 		}
 	}
+	CHECK(rt_write_heap_profile(1) == 0);
+	return 0;
+}
+
+/* ---- by every way that there is ---- */
+
+#define EACH (16 * MIB) /* bytes, of blocks that are freed at once */
+
+#define WAY(name, block, alloc)                                                                    \
+	static NOINLINE void name(void)                                                            \
+	{                                                                                          \
+		for (size_t n = EACH / (block); n > 0; n--) {                                      \
+			sink = (alloc);                                                            \
+			free(sink);                                                                \
+		}                                                                                  \
+	}
+
+WAY(nothing, 16, malloc(0))
+WAY(small, 32, malloc(17))
+WAY(zeroed, 1024, calloc(2, 500))
+WAY(middling, 5376, malloc(5000))
+WAY(medium, 131072, malloc(70000))
+WAY(zeroed_medium, 131072, calloc(1, 100000))
+WAY(aligned, 512, aligned_alloc(512, 100))
+WAY(grown, 2048 + 8192, realloc(malloc(2000), 8000))
+WAY(text, 208, rt_malloc_noscan(200))
+WAY(more_text, 4096, rt_malloc_noscan(4000))
+
+static NOINLINE void
+on_signal(int sig)
+{
+	(void)sig;
+	for (int n = 0; n < 1024; n++) {
+		sink = malloc(SIZE);
+		free(sink);
+	}
+}
+
+static NOINLINE void *
+on_thread(void *arg)
+{
+	for (size_t n = EACH / 256; n > 0; n--) {
+		sink = malloc(256);
+		free(sink);
+	}
+	return arg;
+}
+
+/* Two large blocks in each turn: each of them is sampled. */
+static NOINLINE void
+large(void)
+{
+	for (int i = 0; i < 10; i++) {
+		sink = realloc(malloc(MIB), 3 * MIB);
+		free(sink);
+	}
+}
+
+static int
+ways(int argc, char **argv)
+{
+	pthread_t t;
+
+	(void)argc, (void)argv;
+	signal(SIGUSR1, on_signal);
+	rt_set_mem_profile_rate(8 << 10);
+	nothing(), small(), zeroed(), middling(), medium(), zeroed_medium();
+	aligned(), grown(), text(), more_text(), large();
+	for (unsigned i = 0; i < EACH / MIB; i++)
+		raise(SIGUSR1);
+	CHECK(pthread_create(&t, NULL, on_thread, NULL) == 0);
+	CHECK(pthread_join(t, NULL) == 0);
+	CHECK(rt_write_heap_profile(1) == 0);
+	return 0;
+}
+
+/* ---- on threads that have allocated before ---- */
+
+#define CREW 3
+static pthread_barrier_t barrier;
+
+static NOINLINE void *
+works(void *arg)
+{
+	for (int i = 0; i < KEEP; i++) {
+		sink = malloc(SIZE);
+		free(sink);
+	}
+	return arg;
+}
+
+static void *
+work_twice(void *arg)
+{
+	on_thread(arg);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return works(arg);
+}
+
+static int
+at_once(int argc, char **argv)
+{
+	pthread_t t[CREW];
+
+	(void)argc, (void)argv;
+	CHECK(pthread_barrier_init(&barrier, NULL, CREW + 1) == 0);
+	for (int i = 0; i < CREW; i++)
+		CHECK(pthread_create(&t[i], NULL, work_twice, NULL) == 0);
+	pthread_barrier_wait(&barrier);
+	rt_set_mem_profile_rate(1);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < CREW; i++)
+		CHECK(pthread_join(t[i], NULL) == 0);
 	CHECK(rt_write_heap_profile(1) == 0);
 	return 0;
 }
@@ -191,8 +307,9 @@ at_exit(int argc, char **argv)
 	return 0;
 }
 
-static const struct guest_case cases[] = {
-	{"exact", exact}, {"estimated", estimated}, {"threads", threads}, {"at-exit", at_exit}};
+static const struct guest_case cases[] = {{"exact", exact},     {"estimated", estimated},
+					  {"ways", ways},       {"at-once", at_once},
+					  {"threads", threads}, {"at-exit", at_exit}};
 
 int
 main(int argc, char **argv)

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "mem/mem.h"
-#include "mem/profile.h"
 #include "os/os.h"
 
 #define SLOTS 2000
@@ -33,17 +32,6 @@ rt__heap_go_in(bool deeper)
 void
 rt__heap_leave(void)
 {
-}
-
-struct rt__profile_rate rt__profile_rate;
-
-bool
-rt__profile_count(struct rt__sampler *s, size_t size)
-{
-	bool sampled = s->left < size;
-
-	s->left += (sampled ? MODEL_SAMPLE : 0) - size;
-	return sampled;
 }
 
 struct rt__cache *caches[CACHES];
@@ -79,7 +67,7 @@ take(struct rt__cache *c, size_t size, bool *zero)
 {
 	if (size > RT_MEDIUM_MAX)
 		return rt__large_alloc(size, 0, false, zero);
-	unsigned class = rt__size_class(size);
+	unsigned class = rt__size_class(size ? size : 1);
 	void *p = rt__bin_pop_zero(&c->bins[class], zero);
 	if (!p && rt__cache_refill(c, class))
 		p = rt__bin_pop_zero(&c->bins[class], zero);

@@ -16,9 +16,6 @@
 
 extern struct rt__cache *caches[CACHES];
 
-/* In place of mem/profile.c: a sample every so many bytes, just. */
-#define MODEL_SAMPLE 100000
-
 /* A heap of so many chunks at most, somewhere; 0: as in a program. */
 void setup(uint32_t max_chunks);
 uint64_t draw(uint64_t *seed);

@@ -15,7 +15,6 @@
 
 #include "mem/heap.h"
 #include "mem/mem.h"
-#include "mem/profile.h"
 #include "os/os.h"
 
 #include "heap_model.h"
@@ -51,62 +50,6 @@ Test(heap, magic_divides)
 			cr_assert_eq((uint32_t)(offset * m) < m, offset % size == 0);
 		}
 	}
-}
-
-/* ---- runs ---- */
-
-/* As malloc's fast path and, when it fails, its slow one. */
-static void *
-take_profiled(struct rt__cache *c, size_t size, uint64_t *samples)
-{
-	void *p = rt__bin_pop(&c->bins[rt__class_of_16[(size + 15) / 16]]);
-	bool zero, sampled = false;
-
-	if (!p)
-		p = rt__run_alloc(c, rt__size_class(size), &zero, &sampled);
-	*samples += sampled;
-	return p;
-}
-
-/* Of what is allocated again and again, each byte counts, in whatever order blocks come and go.
- * What a run still holds at the end has been counted, too. */
-Test(heap, runs_count_all_bytes)
-{
-	uint64_t seed = 5, bytes = 0, samples = 0;
-
-	setup(MAX_CHUNKS);
-	struct rt__cache *c = caches[0];
-	void *p[64] = {NULL};
-
-	rt__runs_use(true);
-	for (int i = 0; i < 2000000; i++) {
-		unsigned k = (unsigned)(draw(&seed) % 64);
-		size_t size = draw(&seed) % 1025;
-
-		if (p[k])
-			give(c, p[k]);
-		p[k] = take_profiled(c, size, &samples);
-		cr_assert_not_null(p[k]);
-		bytes += rt__class_size[rt__size_class(size)];
-	}
-	uint64_t ahead = 0;
-	for (unsigned class = 1; class < RT_RUN_CLASSES; class ++) {
-		struct rt__bin *run = &c->bins[RT_CLASS_RUN + class];
-
-		ahead += (uint64_t)(run->top - run->lo) * rt__class_size[class];
-	}
-	/* A sample comes where the count would fall below zero, and takes the block along. */
-	cr_assert_eq(bytes + ahead + c->sampler.left, samples * MODEL_SAMPLE);
-	rt__runs_use(false);
-	cr_assert_eq(rt__class_of_16[4], rt__size_class(64));
-	for (int k = 0; k < 64; k++)
-		if (p[k])
-			give(c, p[k]);
-	bool zero;
-	while (rt__run_rest(c, rt__size_class(64), &zero))
-		;
-	rt__cache_flush(c);
-	rt__mem_check();
 }
 
 /* ---- operations against a model ---- */

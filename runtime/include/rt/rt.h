@@ -246,13 +246,15 @@ void rt_read_mem_stats(rt_mem_stats *ret);
  * Heap profiles: who has allocated what, and what of it is still in use, as samples of one block
  * for so many bytes on average. rt_set_mem_profile_rate begins, ends (0), or changes the rate, and
  * returns what it was: at first 0, or RT_MEM_PROFILE_RATE with $RTMEMPROFILE. With 1, every block
- * is sampled. Blocks that were allocated before are in no profile. RTDEBUG=malloc: no profile.
+ * is sampled. A rate is for all that is allocated from then on, by whatever thread; at the ordinary
+ * one, a profile costs less than 1 % of the time of programs that do little but allocate small
+ * blocks. Blocks that were allocated before are in no profile. RTDEBUG=malloc: no profile.
  *
  * rt_write_heap_profile writes what has been sampled so far, for `go tool pprof` and everything
  * else that reads its format; functions and lines are in it. 0, or an errno. Two of them show what
  * has grown meanwhile: `go tool pprof -diff_base first second`.
  */
-#define RT_MEM_PROFILE_RATE (512 << 10)
+#define RT_MEM_PROFILE_RATE (2 << 20)
 size_t rt_set_mem_profile_rate(size_t bytes);
 int rt_write_heap_profile(int fd);
 
