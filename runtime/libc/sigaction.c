@@ -121,7 +121,7 @@ exchange_taken(int sig, const struct sigaction *sa, struct sigaction *old)
 bool
 rt__signal_chain(int sig, void *info, void *context)
 {
-	static const struct sigaction none = {.sa_handler = SIG_DFL};
+	static struct sigaction none; /* SIG_DFL; not const, as memory that no file is of */
 	const ucontext_t *uc = context;
 	struct sigaction sa;
 	uint64_t mask, add;

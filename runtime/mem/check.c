@@ -34,7 +34,8 @@ check_span(const struct rt__span *sp)
 	CHECK(sp->listed == (sp->nfree > 0 || sp->carved < sp->nblocks), sp);
 	for (uint32_t i = 0; i < sp->carved; i++)
 		CHECK(sp->state[i] == RT_BLOCK_FREE ||
-			      !(sp->gone & rt__sparse_pages(sp, (void *)(start + i * size))),
+			      !(sp->gone &
+				rt__sparse_pages(sp, (void *)(start + (uintptr_t)i * size))),
 		      sp);
 }
 

@@ -140,8 +140,8 @@ rt__hard_alloc(size_t size, size_t align, bool *zero)
 	struct rt__record *r, *bad = NULL;
 	struct rt__damage damage;
 
-	if (!enter())
-		rt__throw("malloc: called by a signal handler that has interrupted malloc");
+	rt__heap_must_enter();
+	rt__lock(&hard.lock);
 	r = alloc(size, align, zero);
 	if (!r && rt__quarantine_settle(true, &bad, &damage)) /* without memory */
 		r = alloc(size, align, zero);

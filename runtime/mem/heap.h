@@ -454,6 +454,9 @@ rt__heap_enter(void)
 	rt__heap_go_in(true);
 }
 
+/* For who has nothing else to do: throws where rt__heap_try_enter says no. */
+void rt__heap_must_enter(void);
+
 /* For who would have to wait for itself there: false in a handler that did not wait. */
 static inline bool
 rt__heap_try_enter(void)

@@ -184,6 +184,13 @@ rt__heap_go_in(bool deeper)
 }
 
 void
+rt__heap_must_enter(void)
+{
+	if (!rt__heap_try_enter())
+		rt__throw("malloc: called by a signal handler that has interrupted malloc");
+}
+
+void
 rt__heap_leave(void)
 {
 	struct rt__in_heap *h = in_heap_here();

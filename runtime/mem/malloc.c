@@ -62,13 +62,6 @@ counted_slow(struct rt__cache *c, void *p, size_t n)
 /* ---- slow ---- */
 
 static void
-must_enter(void)
-{
-	if (!rt__heap_try_enter())
-		rt__throw("malloc: called by a signal handler that has interrupted malloc");
-}
-
-static void
 count(size_t size)
 {
 	if (rt__load_rlx(&rt__malloc_count.counting_g) == rt__getg()) {
@@ -105,7 +98,7 @@ alloc_class(unsigned class, bool noscan, bool *zero)
 	void *p = rt__bin_pop_zero(&c->bins[class], zero);
 
 	if (rt__unlikely(!p)) {
-		must_enter();
+		rt__heap_must_enter();
 		c = rt__cache_twin(own, noscan);
 		if (c->none)
 			p = alloc_central(c, class, zero);
@@ -134,7 +127,7 @@ counted_large(void *p)
 static void *
 alloc_large(size_t size, size_t align, bool noscan, bool *zero)
 {
-	must_enter();
+	rt__heap_must_enter();
 	void *p = rt__large_alloc(size, align, noscan, zero);
 	rt__heap_leave();
 	return counted_large(p);
@@ -419,7 +412,7 @@ realloc_large(struct rt__span *sp, void *old, size_t size)
 		return old;
 	if (!unwatched("realloc", old, &state))
 		return NULL;
-	must_enter();
+	rt__heap_must_enter();
 	void *p = rt__large_realloc(sp, size);
 	rt__heap_leave();
 	return counted_large(p);

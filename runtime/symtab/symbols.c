@@ -163,7 +163,7 @@ rt__symbol_of(uintptr_t pc, struct rt__symbol *ret)
 void
 rt__places_of(const uintptr_t *pcs, int n, struct rt__line *lines, struct rt__inlined *inlined)
 {
-	static const struct rt__dwarf none;
+	static struct rt__dwarf none; /* not const, as memory that no file is of */
 	const struct program *prog = the_file();
 	const struct rt__dwarf *dwarf = prog ? &prog->dwarf : &none;
 	uint64_t addrs[RT_PLACES_MAX];
