@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For each class, what lies between caches and spans: the list of spans with free blocks, and for
- * each cache a shelf, of blocks that have come back to it. Blocks that one thread allocates and
+ * What lies between caches and spans: for each class and cache, the list of its spans with free
+ * blocks, and a shelf, of blocks that have come back to it. Blocks that one thread allocates and
  * another one frees go by the shelf of the first, an array copied under a lock for every so many
  * blocks, and back into its hands: no span is looked at but for its owner. What a shelf does not
- * need for a period goes to the spans (rt__central_trim), whose memory goes back once all of their
- * blocks are free.
+ * need for a period goes to the spans (rt__central_trim), whose memory goes back by pages
+ * (sparse.c), or once all of their blocks are free.
  *
- * Each cache takes from spans of its own as far as possible (cache.c says why). Where many spans
- * with free blocks are others', it becomes the owner of one rather than take more memory, if there
- * is enough in it to be worth that.
+ * Each cache takes from spans of its own as long as there are any (cache.c says why), the one first
+ * that has been on its list for longest: others of its blocks were freed meanwhile. Then it becomes
+ * the owner of one that is nobody's, or another's who has more than one, if there is enough in it
+ * to be worth that, rather than take more memory. The spans of a cache that goes are nobody's: of
+ * rt__cache_none, or its twin.
  *
  * A class's lock is held for a batch; it comes before heap.lock. Medium blocks are spans
  * themselves: they have no shelf.

@@ -80,8 +80,9 @@ step(int64_t now, uint32_t pace_units, int64_t pace_ns)
 {
 	if (now >= scavenge.period_end || (now >= scavenge.hasty_end && excess() > 0))
 		start_period(now);
-	if (now < scavenge.pace_end)
-		return true;
+	bool more = scavenge.quota > 0 || scavenge.sparse;
+	if (!more || now < scavenge.pace_end)
+		return more;
 	if (scavenge.sparse)
 		scavenge.sparse = rt__sparse_step(pace_units / PACE_SPARSE);
 	if (scavenge.quota > 0) {
