@@ -367,8 +367,6 @@ rt__central_sparse(uint32_t unit, bool any)
 		delete_span(ce, sp);
 	else if (idle && sp->given)
 		pages = rt__sparse_find(sp);
-	else if (sp->given)
-		rt__store_rlx(&rt__heap.sparser, true); /* next time */
 	rt__unlock(&ce->lock);
 	return (uint32_t)__builtin_popcount(pages);
 }

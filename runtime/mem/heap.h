@@ -120,7 +120,7 @@ struct rt__heap {
 	size_t used, dirty;                /* units in spans; units that are free and have memory */
 	size_t gone;                       /* (a) pages of spans, given back: sparse.c */
 	size_t released;                   /* (a) bytes given back, ever */
-	bool sparser;                      /* (a) perhaps there are more, for sparse.c */
+	bool freed;                        /* (a) units or blocks, for the scavenger */
 	uint32_t period;                   /* (a) of the scavenger's */
 	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
 	bool limit_known;
@@ -135,6 +135,14 @@ rt__heap_resident(void)
 	const struct rt__heap *h = &rt__heap;
 
 	return h->used + h->dirty - rt__load_rlx(&h->gone) / RT_UNIT_PAGES;
+}
+
+/* The scavenger is to come, if it does not know yet. */
+static inline void
+rt__heap_freed(void)
+{
+	if (!rt__load_rlx(&rt__heap.freed))
+		rt__store_rlx(&rt__heap.freed, true);
 }
 
 static inline uintptr_t

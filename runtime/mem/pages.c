@@ -396,6 +396,7 @@ rt__units_free(uint32_t unit, uint32_t n)
 	h->used -= n;
 	h->dirty += n;
 	chunk_freed(c);
+	rt__heap_freed();
 }
 
 /* ---- chunks ---- */

@@ -10,6 +10,9 @@
  * A cache itself belongs to its thread, which looks once in a period which classes it does not use
  * (cache.c). Of spans that stay, memory goes by pages (sparse.c).
  *
+ * Two periods after something was freed last there is nothing left to do, whatever is free still:
+ * an idle program is left alone.
+ *
  * sysmon has this done in the background. It starts with the second goroutine; before that, who
  * frees does it (rt__scavenge_poll), now and then where free is slow anyway. Who comes while
  * another is at it leaves it alone.
@@ -24,6 +27,8 @@
 #include "mem/mem.h"
 
 #define PERIOD_NS 1000000000l
+#define PERIODS                                                                                    \
+	2 /* what was freed in one is there for all of the next, and goes in the one after */
 #define HASTY_PERIOD_NS 20000000l
 #define KEPT_PART 16       /* no haste while no more than one in so many units */
 #define KEPT_MIN 128u      /* ... or so many are free: 8 MiB */
@@ -42,6 +47,7 @@ static struct {
 	int64_t period_end, hasty_end, pace_end;
 	size_t quota; /* units that are still to go in this period, if they are due */
 	bool sparse;  /* spans are still to be looked at: sparse.c */
+	int periods;  /* (a) until there is nothing to do, if nothing is freed meanwhile */
 } scavenge;
 
 /* Units that are free beyond what may be without haste. */
@@ -54,6 +60,21 @@ excess(void)
 	return dirty > kept ? dirty - kept : 0;
 }
 
+/* In a large heap, to look at all spans takes more than one. */
+static void
+count_periods(void)
+{
+	if (rt__load_rlx(&rt__heap.freed))
+		rt__store_rlx(&scavenge.periods, PERIODS);
+	else if (scavenge.periods > 0 && !scavenge.sparse)
+		rt__store_rlx(&scavenge.periods, scavenge.periods - 1);
+	rt__store_rlx(&rt__heap.freed, false);
+	if (!scavenge.sparse && scavenge.periods > 0) {
+		rt__sparse_begin();
+		scavenge.sparse = true;
+	}
+}
+
 static void
 start_period(int64_t now)
 {
@@ -64,9 +85,7 @@ start_period(int64_t now)
 		rt__central_trim(false);
 		scavenge.period_end = now + PERIOD_NS;
 		scavenge.quota = SIZE_MAX;
-		scavenge.sparse = rt__load_rlx(&rt__heap.sparser);
-		if (scavenge.sparse)
-			rt__sparse_begin();
+		count_periods();
 	}
 	rt__lock(&rt__heap.lock);
 	rt__units_age();
@@ -99,7 +118,7 @@ step(int64_t now, uint32_t pace_units, int64_t pace_ns)
 static bool
 nothing_to_do(void)
 {
-	return rt__load_rlx(&rt__heap.dirty) == 0 && !rt__load_rlx(&rt__heap.sparser);
+	return !rt__load_rlx(&rt__heap.freed) && rt__load_rlx(&scavenge.periods) == 0;
 }
 
 /* Pairs with each other. */

@@ -183,8 +183,7 @@ rt__span_give(const struct rt__block *in, uint32_t n)
 	sp->low = (uint16_t)(lowest - sp->state);
 	sp->nfree = (uint16_t)(sp->nfree + i);
 	sp->given = true;
-	if (!rt__load_rlx(&rt__heap.sparser))
-		rt__store_rlx(&rt__heap.sparser, true);
+	rt__heap_freed();
 	return i;
 }
 

@@ -145,7 +145,6 @@ chunks(void)
 void
 rt__sparse_begin(void)
 {
-	rt__store_rlx(&rt__heap.sparser, false);
 	next = chunks();
 }
 

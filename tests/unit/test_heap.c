@@ -341,7 +341,7 @@ Test(heap, idle_pages_of_spans_go)
 		if (i % KEEP)
 			give_to_span(p[i]);
 	sweep(false);
-	cr_assert(rt__heap.gone == 0 && rt__heap.sparser, "they were in use just now");
+	cr_assert_eq(rt__heap.gone, 0, "they were in use just now");
 	rt__mem_check();
 	sweep(false);
 	size_t gone = rt__heap.gone;
@@ -349,7 +349,7 @@ Test(heap, idle_pages_of_spans_go)
 	cr_assert_leq(resident((char *)rt__heap.base, RT_CHUNK),
 		      rt__heap_resident() * RT_UNIT_PAGES);
 	sweep(false);
-	cr_assert(rt__heap.gone == gone && !rt__heap.sparser);
+	cr_assert_eq(rt__heap.gone, gone);
 	rt__mem_check();
 	for (int i = 0; i < N; i += KEEP)
 		for (int j = 0; j < SIZE; j++)
@@ -420,6 +420,30 @@ drop_pages(char **p, int n, int keep)
 	sweep(false);
 	sweep(false);
 	rt__mem_check();
+}
+
+/* What stays, since little of a huge page is free, keeps nobody awake. */
+Test(heap, the_scavenger_comes_to_an_end)
+{
+	enum { N = 50 * RT_CHUNK / 4096 };
+	static char *p[N];
+	int64_t now = 0, wait;
+	int ticks = 0;
+
+	setup(MAX_CHUNKS);
+	fill_pages(p, N);
+	for (int i = N - 64; i < N; i++)
+		give_to_span(p[i]);
+	do {
+		wait = rt__scavenge_tick(now);
+		now += wait;
+		cr_assert_lt(++ticks, 100);
+	} while (wait > 0);
+	cr_assert_geq(now, 2000000000);
+	cr_assert_lt(now, 5000000000);
+	cr_assert(rt__heap.dirty > 0 && rt__heap.nsplit == 0);
+	give_to_span(p[0]);
+	cr_assert_gt(rt__scavenge_tick(now), 0);
 }
 
 /* A chunk of which a part was given back is of small pages, until it has been free as a whole. */
