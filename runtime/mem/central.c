@@ -93,7 +93,7 @@ list_append(struct rt__span *sp)
 	if (l->last)
 		span_at(l->last)->next = link;
 	else
-		l->first = link;
+		rt__store_rlx(&l->first, link);
 	l->last = link;
 }
 
@@ -106,7 +106,7 @@ list_remove(struct rt__span *sp)
 	if (sp->prev)
 		span_at(sp->prev)->next = sp->next;
 	else
-		l->first = sp->next;
+		rt__store_rlx(&l->first, sp->next);
 	if (sp->next)
 		span_at(sp->next)->prev = sp->prev;
 	else
@@ -341,10 +341,10 @@ lock_listed(const struct rt__span *sp)
 	/* acq: pairs with the release of who made it */
 	bool any = rt__load_acq(&sp->magic) != 0;
 	unsigned class = rt__load_rlx(&sp->class);
-	struct central *ce = central_of(class, rt__load_rlx(&sp->noscan));
 
 	if (!any || class >= RT_CLASS_SMALL_END)
 		return NULL;
+	struct central *ce = central_of(class, rt__load_rlx(&sp->noscan));
 	rt__lock(&ce->lock);
 	if (sp->magic && sp->class == class && ce == central_of(class, sp->noscan) && sp->listed)
 		return ce;
@@ -366,7 +366,7 @@ rt__central_sparse(uint32_t unit, bool any)
 	if (idle && is_free(sp))
 		delete_span(ce, sp);
 	else if (idle && sp->given)
-		pages = rt__sparse_find(sp);
+		sp->given = (pages = rt__sparse_find(sp)) != 0;
 	rt__unlock(&ce->lock);
 	return (uint32_t)__builtin_popcount(pages);
 }

@@ -337,7 +337,7 @@ struct rt__shelf {
 #define RT_SHELF 2u
 
 struct rt__span_list {
-	uint32_t first, last; /* unit numbers + 1 */
+	uint32_t first, last; /* unit numbers + 1; (a) reads of first */
 };
 
 struct rt__cache {
