@@ -121,10 +121,10 @@ change_owner(struct rt__span *sp, struct rt__cache *to)
 	list_append(sp);
 }
 
-static bool
-is_worth(const struct rt__span *sp)
+static uint32_t
+left_in(const struct rt__span *sp)
 {
-	return sp->nfree + (uint32_t)(sp->nblocks - sp->carved) >= sp->nblocks / WORTH;
+	return sp->nfree + (uint32_t)(sp->nblocks - sp->carved);
 }
 
 /* What another one may take over of a cache's: one of the next to come. From the first it takes
@@ -136,7 +136,7 @@ spare_of(const struct rt__cache *c, unsigned class)
 
 	for (int i = 0; sp && i < LOOK_AT_SPANS; i++) {
 		sp = span_at(sp->next);
-		if (sp && is_worth(sp))
+		if (sp && left_in(sp) >= sp->nblocks / WORTH)
 			return sp;
 	}
 	return NULL;
@@ -204,7 +204,7 @@ take_from_spans(struct central *ce, struct rt__cache *c, unsigned class, struct 
 		if (!sp)
 			break;
 		got += rt__span_take(sp, end - got, n - got);
-		if (sp->nfree == 0 && sp->carved == sp->nblocks)
+		if (left_in(sp) == 0)
 			list_remove(sp);
 	}
 	return got;

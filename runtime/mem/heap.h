@@ -171,6 +171,13 @@ rt__unit_of(const void *p)
 				   ((uintptr_t)p >> RT_UNIT_SHIFT) * sizeof(struct rt__span));
 }
 
+/* Bytes of each of its blocks. */
+static inline size_t
+rt__usable(const struct rt__span *sp)
+{
+	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+}
+
 /* The span of the block that begins at p, and where its state is; NULL if none does. */
 static inline struct rt__span *
 rt__span_of_block(const void *p, uint8_t **state)
@@ -234,6 +241,8 @@ void rt__units_age(void);
 /* Gives memory of free units back to the kernel, of about so many: those that are due, or any. How
  * many it was. */
 size_t rt__units_release(size_t max, bool any);
+/* The memory of runs of bits, each of so many bytes from p on: of those that are given back. */
+uint32_t rt__release_bits(uintptr_t p, uint32_t bits, size_t size);
 /* So many pages of a chunk could be given back, one by one: whether that is worth it, or to be in
  * any case. A huge page is none any more then. */
 bool rt__chunk_split(uint32_t c, uint32_t pages, bool any);
@@ -267,8 +276,8 @@ uint32_t rt__sparse_find(const struct rt__span *sp);
 /* Gives the memory of those back. */
 void rt__sparse_release(struct rt__span *sp);
 
-/* For the scavenger: begins to look at all spans, once in a period; looks at so many chunks more:
- * whether that was not all. */
+/* For the scavenger: begins to look at all spans, once in a period; looks at so many chunks more,
+ * or none: whether that was not all. */
 void rt__sparse_begin(void);
 bool rt__sparse_step(uint32_t chunks);
 /* All that can be had, at once. */

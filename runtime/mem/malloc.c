@@ -109,19 +109,13 @@ alloc_class(unsigned class, bool noscan, bool *zero)
 	return p ? counted_here(c, p, rt__class_size[class]) : NULL;
 }
 
-static size_t
-usable(const struct rt__span *sp)
-{
-	return sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
-}
-
 /* A large block has come, or has another size; or p is NULL. */
 static void *
 counted_large(void *p)
 {
 	if (!p || rt__likely(!rt__profile_on()))
 		return p;
-	return counted_here(rt__cache_here(), p, usable(rt__unit_of(p)));
+	return counted_here(rt__cache_here(), p, rt__usable(rt__unit_of(p)));
 }
 
 static void *
@@ -359,7 +353,7 @@ must_be_in_use(const char *what, const void *p, bool *known)
 
 	*known = !sp;
 	if (sp)
-		return usable(sp);
+		return rt__usable(sp);
 	if (!rt__debug.malloc || !rt__hard_size(p, &size))
 		bad_pointer(what, p);
 	return size;
@@ -439,7 +433,7 @@ realloc_slow(void *old, size_t size)
 		p = old;
 	if (p)
 		return p;
-	p = copy_to(size, old, usable(sp), sp->noscan);
+	p = copy_to(size, old, rt__usable(sp), sp->noscan);
 	if (p)
 		rt__free(old);
 	return p;

@@ -486,25 +486,22 @@ rt__units_age(void)
 	}
 }
 
-/* The memory of these units, by runs: of how many. What the kernel does not take stays dirty. */
-static uint32_t
-release_mask(uint32_t c, uint32_t go)
+/* What the kernel does not take stays. */
+uint32_t
+rt__release_bits(uintptr_t p, uint32_t bits, size_t size)
 {
-	uint32_t n = 0;
+	uint32_t gone = 0;
 
-	while (go) {
-		uint32_t bit = (uint32_t)__builtin_ctz(go), rest = ~(go >> bit);
+	while (bits) {
+		uint32_t bit = (uint32_t)__builtin_ctz(bits), rest = ~(bits >> bit);
 		uint32_t len = rest ? (uint32_t)__builtin_ctz(rest) : RT_CHUNK_UNITS;
-		struct rt__range r = {(void *)rt__unit_address(c * RT_CHUNK_UNITS + bit),
-				      len * RT_UNIT};
+		struct rt__range r = {(void *)(p + bit * size), len * size};
 
-		if (rt__os_release_each(&r, 1)) {
-			rt__heap.chunks[c].zero |= mask_of(bit, len);
-			n += len;
-		}
-		go &= ~mask_of(bit, len);
+		if (rt__os_release_each(&r, 1))
+			gone |= mask_of(bit, len);
+		bits &= ~mask_of(bit, len);
 	}
-	return n;
+	return gone;
 }
 
 /*
@@ -535,7 +532,9 @@ release_in(uint32_t c, bool any)
 		return 0;
 	chunk->due &= ~go;
 	chunk->cold &= ~go;
-	return release_mask(c, go);
+	uint32_t gone = rt__release_bits(rt__unit_address(c * RT_CHUNK_UNITS), go, RT_UNIT);
+	chunk->zero |= gone;
+	return (uint32_t)__builtin_popcount(gone);
 }
 
 size_t

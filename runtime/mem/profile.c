@@ -310,7 +310,7 @@ stack_here(void)
 static bool
 note(const void *p, const struct rt__span *sp, double s, size_t rate, uint32_t stack)
 {
-	size_t size = sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+	size_t size = rt__usable(sp);
 
 	if (rt__profile_rate == 0 || !make_room())
 		return false;

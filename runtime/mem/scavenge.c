@@ -27,8 +27,7 @@
 #include "mem/mem.h"
 
 #define PERIOD_NS 1000000000l
-#define PERIODS                                                                                    \
-	2 /* what was freed in one is there for all of the next, and goes in the one after */
+#define PERIODS 2 /* after the one in which something was freed, until that is gone */
 #define HASTY_PERIOD_NS 20000000l
 #define KEPT_PART 16       /* no haste while no more than one in so many units */
 #define KEPT_MIN 128u      /* ... or so many are free: 8 MiB */
@@ -46,7 +45,6 @@ static struct {
 	bool driven; /* (a) by sysmon */
 	int64_t period_end, hasty_end, pace_end;
 	size_t quota; /* units that are still to go in this period, if they are due */
-	bool sparse;  /* spans are still to be looked at: sparse.c */
 	int periods;  /* (a) until there is nothing to do, if nothing is freed meanwhile */
 } scavenge;
 
@@ -64,15 +62,15 @@ excess(void)
 static void
 count_periods(void)
 {
+	bool looking = rt__sparse_step(0);
+
 	if (rt__load_rlx(&rt__heap.freed))
 		rt__store_rlx(&scavenge.periods, PERIODS);
-	else if (scavenge.periods > 0 && !scavenge.sparse)
+	else if (scavenge.periods > 0 && !looking)
 		rt__store_rlx(&scavenge.periods, scavenge.periods - 1);
 	rt__store_rlx(&rt__heap.freed, false);
-	if (!scavenge.sparse && scavenge.periods > 0) {
+	if (!looking && scavenge.periods > 0)
 		rt__sparse_begin();
-		scavenge.sparse = true;
-	}
 }
 
 static void
@@ -99,11 +97,10 @@ step(int64_t now, uint32_t pace_units, int64_t pace_ns)
 {
 	if (now >= scavenge.period_end || (now >= scavenge.hasty_end && excess() > 0))
 		start_period(now);
-	bool more = scavenge.quota > 0 || scavenge.sparse;
+	bool looking = rt__sparse_step(0), more = scavenge.quota > 0 || looking;
 	if (!more || now < scavenge.pace_end)
 		return more;
-	if (scavenge.sparse)
-		scavenge.sparse = rt__sparse_step(pace_units / PACE_SPARSE);
+	looking = rt__sparse_step(pace_units / PACE_SPARSE);
 	if (scavenge.quota > 0) {
 		size_t want = scavenge.quota < pace_units ? scavenge.quota : pace_units;
 		rt__lock(&rt__heap.lock);
@@ -112,7 +109,7 @@ step(int64_t now, uint32_t pace_units, int64_t pace_ns)
 		scavenge.quota = gone >= want && gone < scavenge.quota ? scavenge.quota - gone : 0;
 	}
 	scavenge.pace_end = now + pace_ns;
-	return scavenge.quota > 0 || scavenge.sparse;
+	return scavenge.quota > 0 || looking;
 }
 
 static bool

@@ -34,19 +34,13 @@ rt__sparse_pages(const struct rt__span *sp, const void *block)
 	return (2u << to / PAGE) - (1u << from / PAGE);
 }
 
-/* How much memory there is changes under no common lock. */
-static void
-count(uint32_t pages, size_t one)
-{
-	rt__add_rlx(&rt__heap.gone, (size_t)__builtin_popcount(pages) * one);
-}
-
 void
 rt__sparse_taken(struct rt__span *sp, uint32_t pages)
 {
 	if (!(sp->gone & pages))
 		return;
-	count(sp->gone & pages, (size_t)-1);
+	/* Others change this under locks of other classes. */
+	rt__add_rlx(&rt__heap.gone, -(size_t)__builtin_popcount(sp->gone & pages));
 	sp->gone = (uint16_t)(sp->gone & ~pages);
 }
 
@@ -74,35 +68,17 @@ rt__sparse_find(const struct rt__span *sp)
 	return pages;
 }
 
-/* By runs: how many there are. */
-static int
-ranges_of(const struct rt__span *sp, uint32_t pages, struct rt__range *ret)
-{
-	char *p = (char *)rt__unit_address(rt__span_unit(sp));
-	int n = 0;
-
-	while (pages) {
-		uint32_t from = (uint32_t)__builtin_ctz(pages);
-		uint32_t len = (uint32_t)__builtin_ctz(~(pages >> from));
-
-		ret[n++] = (struct rt__range){p + (size_t)from * PAGE, (size_t)len * PAGE};
-		pages &= ~(((1u << len) - 1) << from);
-	}
-	return n;
-}
-
 void
 rt__sparse_release(struct rt__span *sp)
 {
-	struct rt__range r[RT_UNIT_PAGES / 2];
-	uint32_t pages = rt__sparse_find(sp);
+	uint32_t pages =
+		rt__release_bits(rt__unit_address(rt__span_unit(sp)), rt__sparse_find(sp), PAGE);
+	size_t n = (size_t)__builtin_popcount(pages);
 
 	sp->given = false;
-	if (!pages || !rt__os_release_each(r, ranges_of(sp, pages, r)))
-		return;
 	sp->gone = (uint16_t)(sp->gone | pages);
-	count(pages, 1);
-	rt__add_rlx(&rt__heap.released, (size_t)__builtin_popcount(pages) * PAGE);
+	rt__add_rlx(&rt__heap.gone, n);
+	rt__add_rlx(&rt__heap.released, n * PAGE);
 }
 
 /* ---- all of them ---- */

@@ -18,7 +18,7 @@ look_at_span(const struct rt__span *sp)
 		f.free += state == RT_BLOCK_FREE;
 	}
 	f.free += sp->nblocks - sp->carved;
-	size_t size = sp->class < RT_CLASSES ? rt__class_size[sp->class] : sp->pages * 4096ul;
+	size_t size = rt__usable(sp);
 	f.bytes = f.used * size;
 	f.cached_bytes = f.cached * size;
 	f.free_bytes = f.free * size;
