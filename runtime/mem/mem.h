@@ -97,6 +97,8 @@ struct rt__mem_block {
  * around the block there.
  */
 bool rt__mem_find(uintptr_t p, struct rt__mem_block *ret);
+/* The same, but what the program has got of it, also under RTDEBUG=malloc. For reports. */
+bool rt__mem_find_given(uintptr_t p, struct rt__mem_block *ret);
 
 /* How debuggers find all of it: mem/heap_layout.h. */
 extern const struct rt__heap_layout rt__heap_layout __attribute__((visibility("hidden")));

@@ -127,6 +127,21 @@ rt__record_find(uintptr_t p)
 	return r->life != RT_LIFE_NONE && (uintptr_t)r->place.p == b.start ? r : NULL;
 }
 
+bool
+rt__mem_find_given(uintptr_t p, struct rt__mem_block *ret)
+{
+	const struct rt__record *r = rt__debug.malloc ? rt__record_find(p) : NULL;
+
+	if (!rt__mem_find(p, ret))
+		return false;
+	if (r) {
+		ret->start = r->p;
+		ret->size = r->size;
+		ret->in_use = r->life == RT_LIFE_USED;
+	}
+	return p - ret->start < ret->size;
+}
+
 void
 rt__record_each(bool (*fn)(struct rt__record *r, void *arg), void *arg)
 {

@@ -20,7 +20,6 @@
  * All in a report: allocates nothing, takes no lock, reads only what is there. The registers are
  * those that the switch has pushed, as they are in the program's innermost frame. The work is
  * bounded; where there are more goroutines or things than there is room for, nothing is said.
- * Blocks of RTDEBUG=malloc begin behind their start (mem/hard.h), and are not followed.
  *
  * Rejected: to go on from block to block, as a collector does. In a program with a few global
  * structures, everybody knows of everything that way.
@@ -114,7 +113,7 @@ number_of(uintptr_t address)
 		return -1;
 	s.object[s.nobjects] = address;
 	enter(address, s.nobjects);
-	if (rt__mem_find(address, &b) && b.start != address)
+	if (rt__mem_find_given(address, &b) && b.start != address)
 		enter(b.start, s.nobjects);
 	return s.nobjects++;
 }
@@ -179,7 +178,7 @@ mark_and_follow(int g, uintptr_t word)
 	if (word == 0)
 		return;
 	mark(g, word);
-	if (s.blocks == BLOCKS || !rt__mem_find(word, &b) || b.start != word || !b.in_use ||
+	if (s.blocks == BLOCKS || !rt__mem_find_given(word, &b) || b.start != word || !b.in_use ||
 	    !b.pointers)
 		return;
 	s.blocks++;

@@ -110,18 +110,22 @@ Test(deadlock, by_way_of_the_heap, .timeout = 60)
 	cycle("in-the-heap", NULL, " to receive from " CHANNEL, " " MUTEX, NULL);
 }
 
-/* Channels lie where neither they nor what is beside them begins a block. */
+/* Blocks begin behind the start of their places, and the start of one is the end of another: no
+ * register that rt_go had may be taken for an address that the new goroutine has. */
 Test(deadlock, hard_malloc, .timeout = 60)
 {
-	static const char *const names[] = {"two-channels", "a-chain"};
+	static const struct {
+		const char *name;
+		int known;
+	} cases[] = {{"two-channels", 2}, {"in-the-heap", 1}, {"a-chain", 0}};
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		for (int n = 0; n < 20; n++) {
-			struct guest g = guest_run("cycles", .args = {names[i]},
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (int n = 0; n < 50; n++) {
+			struct guest g = guest_run("cycles", .args = {cases[i].name},
 						   .env = {"RTDEBUG=malloc=hard"});
 
 			guest_expect_exit(&g, 2);
-			cr_assert_eq(guest_count(g.err, "knows of\n"), i == 0 ? 2 : 0, "%s", g.err);
+			cr_assert_eq(guest_count(g.err, "knows of\n"), cases[i].known, "%s", g.err);
 			guest_free(&g);
 		}
 }

@@ -28,13 +28,20 @@
 #define ARCH_SET_FS 0x1002
 
 /* All but the last of the integer arguments, out of the callee-saved registers that prepare.c has
- * put them into. */
+ * put them into. There they do not stay: how many there are is not known, the rest is what those
+ * registers held in the caller, and who is called saves it on the new stack for as long as it runs.
+ * It would be taken for something that the goroutine knows of. */
 	.macro take_words
 	movq	%r15, %rdi
 	movq	%r14, %rsi
 	movq	%r13, %rdx
 	movq	%r12, %rcx
 	movq	%rbx, %r8
+	xorl	%r15d, %r15d
+	xorl	%r14d, %r14d
+	xorl	%r13d, %r13d
+	xorl	%r12d, %r12d
+	xorl	%ebx, %ebx
 	.endm
 
 /* void rt__mcall(void (*fn)(struct rt__g *)): on a goroutine; fn runs on g0 and does not return. */
