@@ -248,6 +248,7 @@ rt__cache_refill(struct rt__cache *c, unsigned class)
 	struct rt__bin *b = &c->bins[class];
 
 	trim(c);
+	rt__limit_relieve(RT_UNIT);
 	if (is_small(b, class) && used_before(b))
 		enlarge(c, class);
 	uint32_t half = (room(b) + 1) / 2;

@@ -117,24 +117,24 @@ struct rt__heap {
 	struct rt__chunk *chunks;          /* (a) for rt__mem_find */
 	uint8_t *longest;                  /* of each chunk: the most free units in a row */
 	uint32_t hint[RT_CHUNK_UNITS + 1]; /* [n]: no chunk before has n free units in a row */
-	size_t used, dirty;                /* units in spans; units that are free and have memory */
+	size_t used, dirty;                /* (a) units in spans; free ones that have memory */
 	size_t gone;                       /* (a) pages of spans, given back: sparse.c */
 	size_t released;                   /* (a) bytes given back, ever */
 	bool freed;                        /* (a) units or blocks, for the scavenger */
 	uint32_t period;                   /* (a) of the scavenger's */
-	size_t limit;                      /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none */
-	bool limit_known;
-	uint32_t kept; /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
+	size_t limit;     /* units: $RTMEMLIMIT, or the cgroup's; SIZE_MAX: none, */
+	bool limit_known; /* (a) once this is set */
+	uint32_t kept;    /* (a) freed huge blocks that the kernel has not unguarded: unit + 1 */
 };
 extern struct rt__heap rt__heap;
 
-/* What has memory, in units. */
+/* What spans have memory for, in units. */
 static inline size_t
-rt__heap_resident(void)
+rt__heap_needed(void)
 {
 	const struct rt__heap *h = &rt__heap;
 
-	return h->used + h->dirty - rt__load_rlx(&h->gone) / RT_UNIT_PAGES;
+	return rt__load_rlx(&h->used) - rt__load_rlx(&h->gone) / RT_UNIT_PAGES;
 }
 
 /* The scavenger is to come, if it does not know yet. */
@@ -264,6 +264,10 @@ void rt__dirty_trim(void);
 /* Gives memory back so that so many units more do not go over the limit, if that can be helped. */
 void rt__limit_keep(size_t units);
 
+/* Without: for who wants so many bytes more. When free units are not enough to keep the limit, what
+ * lies in spans goes as well. */
+void rt__limit_relieve(size_t size);
+
 /* ---- sparse.c: pages of spans that no block in use lies in ---- */
 
 /* With the class's central.lock: */
@@ -280,8 +284,8 @@ void rt__sparse_release(struct rt__span *sp);
  * or none: whether that was not all. */
 void rt__sparse_begin(void);
 bool rt__sparse_step(uint32_t chunks);
-/* All that can be had, at once. */
-void rt__sparse_all(void);
+/* What can be had, at once, until all spans need no more than so many units. */
+void rt__sparse_to(size_t units);
 
 /* ---- span.c ---- */
 

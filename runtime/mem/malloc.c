@@ -122,6 +122,7 @@ static void *
 alloc_large(size_t size, size_t align, bool noscan, bool *zero)
 {
 	rt__heap_must_enter();
+	rt__limit_relieve(size);
 	void *p = rt__large_alloc(size, align, noscan, zero);
 	rt__heap_leave();
 	return counted_large(p);
@@ -407,6 +408,8 @@ realloc_large(struct rt__span *sp, void *old, size_t size)
 	if (!unwatched("realloc", old, &state))
 		return NULL;
 	rt__heap_must_enter();
+	if (size > rt__usable(sp))
+		rt__limit_relieve(size - rt__usable(sp));
 	void *p = rt__large_realloc(sp, size);
 	rt__heap_leave();
 	return counted_large(p);

@@ -333,18 +333,9 @@ take(uint32_t c, uint32_t mask)
 	chunk->cold &= ~mask;
 	chunk->due &= ~mask;
 	h->longest[c] = longest_run(chunk->free);
-	h->used += n;
-	h->dirty -= n - zero;
+	rt__store_rlx(&h->used, h->used + n);
+	rt__store_rlx(&h->dirty, h->dirty - (n - zero));
 	return zero == n;
-}
-
-static void
-keep_limit(size_t units)
-{
-	const struct rt__heap *h = &rt__heap;
-
-	if (rt__unlikely(h->limit_known && rt__heap_resident() + units > h->limit))
-		rt__limit_keep(units);
 }
 
 uint32_t
@@ -352,7 +343,7 @@ rt__units_alloc(uint32_t n, bool *zero)
 {
 	struct rt__heap *h = &rt__heap;
 
-	keep_limit(n);
+	rt__limit_keep(n);
 	for (;;) {
 		uint32_t c = h->hint[n];
 
@@ -393,8 +384,8 @@ rt__units_free(uint32_t unit, uint32_t n)
 	if (h->chunks[c].free & mask)
 		rt__heap_corrupt("a free unit is freed", (void *)rt__unit_address(unit));
 	h->chunks[c].free |= mask;
-	h->used -= n;
-	h->dirty += n;
+	rt__store_rlx(&h->used, h->used - n);
+	rt__store_rlx(&h->dirty, h->dirty + n);
 	chunk_freed(c);
 	rt__heap_freed();
 }
@@ -440,7 +431,7 @@ take_chunks(uint32_t c, uint32_t n)
 uint32_t
 rt__chunks_alloc(uint32_t n, bool *zero)
 {
-	keep_limit((size_t)n * RT_CHUNK_UNITS);
+	rt__limit_keep((size_t)n * RT_CHUNK_UNITS);
 	uint32_t found, c;
 	while (c = find_chunks(n, &found), found < n)
 		if (!grow(n - found))
@@ -467,7 +458,7 @@ rt__chunks_free(uint32_t unit, uint32_t n, bool zero)
 		rt__units_free(unit + i * RT_CHUNK_UNITS, RT_CHUNK_UNITS);
 		if (zero) {
 			rt__heap.chunks[unit / RT_CHUNK_UNITS + i].zero = ALL_FREE;
-			rt__heap.dirty -= RT_CHUNK_UNITS;
+			rt__store_rlx(&rt__heap.dirty, rt__heap.dirty - RT_CHUNK_UNITS);
 		}
 	}
 }
@@ -547,7 +538,7 @@ rt__units_release(size_t max, bool any)
 		uint32_t here = release_in(c, any);
 
 		n += here;
-		h->dirty -= here;
+		rt__store_rlx(&h->dirty, h->dirty - here);
 		rt__add_rlx(&h->released, here * RT_UNIT);
 	}
 	return n;

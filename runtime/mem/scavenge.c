@@ -18,7 +18,8 @@
  * another is at it leaves it alone.
  *
  * And when there is a limit, $RTMEMLIMIT or the cgroup's: before the heap takes more than that,
- * what is free goes first. As Go's, it is soft: a program that needs more gets more.
+ * what is free goes first: units, and when those are not enough, pages of spans. As Go's, it is
+ * soft: a program that needs more gets more.
  *
  * Rejected: giving back at once what goes over a bound. Who fills a heap and empties it, again and
  * again, would pay for the faults each time: 35 us for a unit.
@@ -33,6 +34,11 @@
 #define KEPT_MIN 128u      /* ... or so many are free: 8 MiB */
 #define DIRTY_MAX (1024ul) /* units, 64 MiB, that may be free where less is in use */
 
+/* At the limit: more than is needed, one in so many units of it, since that takes a look at all
+ * spans; and when they had not so much, not again for so many times as long as that took. */
+#define SPARE_PART 32u
+#define IN_VAIN 9
+
 /* In one go, and how often: for sysmon, 32 MiB, a millisecond or three; less for who frees. */
 #define PACE_NS 10000000l
 #define PACE_UNITS 512u
@@ -44,8 +50,9 @@ static struct {
 	bool busy;   /* (a) somebody is at it, whose the rest is */
 	bool driven; /* (a) by sysmon */
 	int64_t period_end, hasty_end, pace_end;
-	size_t quota; /* units that are still to go in this period, if they are due */
-	int periods;  /* (a) until there is nothing to do, if nothing is freed meanwhile */
+	size_t quota;       /* units that are still to go in this period, if they are due */
+	int periods;        /* (a) until there is nothing to do, if nothing is freed meanwhile */
+	int64_t relief_end; /* (a) for the limit, not before that */
 } scavenge;
 
 /* Units that are free beyond what may be without haste. */
@@ -188,13 +195,20 @@ rt__scavenge_forget(void)
 	scavenge.driven = scavenge.busy = false;
 }
 
+/* Until spans need no more than so many units, if that can be: also what shelves have. */
+static void
+trim_to(size_t units)
+{
+	rt__caches_trim();
+	rt__central_trim(true);
+	rt__sparse_to(units);
+}
+
 void
 rt__scavenge_all(void)
 {
 	rt__heap_enter();
-	rt__caches_trim();
-	rt__central_trim(true);
-	rt__sparse_all();
+	trim_to(0);
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
@@ -207,13 +221,37 @@ void
 rt__mem_set_limit(size_t bytes)
 {
 	rt__heap.limit = bytes ? bytes / RT_UNIT : SIZE_MAX;
-	rt__heap.limit_known = true;
+	rt__store_rel(&rt__heap.limit_known,
+		      true); /* pairs with the acquire in rt__limit_relieve */
 }
 
 void
 rt__limit_keep(size_t units)
 {
-	size_t over = rt__heap_resident() + units - rt__heap.limit;
+	const struct rt__heap *h = &rt__heap;
+	size_t all = rt__heap_needed() + h->dirty + units;
 
-	rt__units_release(over < rt__heap.dirty ? over : rt__heap.dirty, true);
+	if (rt__likely(!h->limit_known || all <= h->limit))
+		return;
+	size_t over = all - h->limit;
+	rt__units_release(over < h->dirty ? over : h->dirty, true);
+}
+
+void
+rt__limit_relieve(size_t size)
+{
+	const struct rt__heap *h = &rt__heap;
+	size_t units = size / RT_UNIT, want = units + h->limit / SPARE_PART;
+
+	if (rt__likely(!rt__load_acq(&h->limit_known) || rt__heap_needed() + units <= h->limit))
+		return;
+	int64_t now = rt__nanotime();
+	if (now < rt__load_rlx(&scavenge.relief_end) || !begin())
+		return;
+	size_t target = want < h->limit ? h->limit - want : 0;
+	trim_to(target);
+	int64_t then = rt__nanotime();
+	if (rt__heap_needed() > target)
+		rt__store_rlx(&scavenge.relief_end, then + IN_VAIN * (then - now));
+	end();
 }

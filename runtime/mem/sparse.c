@@ -133,8 +133,8 @@ rt__sparse_step(uint32_t n)
 }
 
 void
-rt__sparse_all(void)
+rt__sparse_to(size_t units)
 {
-	for (uint32_t c = chunks(); c-- > 0;)
+	for (uint32_t c = chunks(); c-- > 0 && rt__heap_needed() > units;)
 		look_at(c, true);
 }

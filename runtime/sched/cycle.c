@@ -52,14 +52,12 @@ print_cycle(const struct rt__g *first)
 
 		if (!next)
 			return;
+		rt__eprintf("goroutine %lu waits for the %s at %p, which ", gp->id, what,
+			    (const void *)w.object);
 		if (next == gp)
-			rt__eprintf("goroutine %lu waits for the %s at %p, which it has locked "
-				    "itself\n",
-				    gp->id, what, (const void *)w.object);
+			rt__eprintf("it has locked itself\n");
 		else
-			rt__eprintf("goroutine %lu waits for the %s at %p, which goroutine %lu has "
-				    "locked\n",
-				    gp->id, what, (const void *)w.object, next->id);
+			rt__eprintf("goroutine %lu has locked\n", next->id);
 		if (next == first)
 			return;
 		gp = next;

@@ -179,7 +179,12 @@ Test(malloc, locked_memory)
 
 Test(malloc, memory_limit)
 {
+	static const char *const sizes[] = {"1000", "100000", "4000000"};
+
 	guest_ok("malloc", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB"});
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		guest_ok("malloc", .args = {"limit-in-spans", sizes[i]},
+			 .env = {"RTMEMLIMIT=30MiB"});
 }
 
 Test(malloc, memory_goes_back, .timeout = 60)

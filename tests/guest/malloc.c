@@ -739,6 +739,30 @@ soft_limit(int argc, char **argv)
 	return ok();
 }
 
+/* 24 MiB of small blocks, of which one in each span stays, and then 16 MiB of others: what the
+ * first ones do not need goes before. */
+static int
+limit_in_spans(int argc, char **argv)
+{
+	size_t size = (size_t)number(argc, argv, 1000), n = 24 * MIB / 64, m = 16 * MIB / size;
+	char **p = malloc(n * sizeof *p);
+	rt_mem_stats st;
+
+	for (size_t i = 0; i < n; i++)
+		memset(p[i] = malloc(64), 1, 64);
+	for (size_t i = 0; i < n; i++)
+		if (i % 1024)
+			free(p[i]);
+	for (size_t i = 0; i < m; i++) {
+		memset(p[i] = malloc(size), 1, size);
+		if (i % (m / 16 + 1))
+			continue;
+		rt_read_mem_stats(&st);
+		CHECK(st.limit == 30 * MIB && st.idle + st.in_use <= 34 * MIB);
+	}
+	return ok();
+}
+
 static void
 nothing(void)
 {
@@ -782,6 +806,7 @@ static const struct guest_case cases[] = {
 	{"generations-of-threads", generations_of_threads},
 	{"no-memory", no_memory},
 	{"soft-limit", soft_limit},
+	{"limit-in-spans", limit_in_spans},
 	{"address-limit", address_limit},
 	{"in-the-way", in_the_way},
 	{"locked", locked},

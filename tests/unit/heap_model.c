@@ -192,7 +192,7 @@ void
 sweep(bool all)
 {
 	if (all) {
-		rt__sparse_all();
+		rt__sparse_to(0);
 		return;
 	}
 	rt__sparse_begin();

@@ -26,7 +26,7 @@
 #undef rt__syscall3
 #undef rt__syscall6
 
-#define OPS 1200
+#define OPS 800
 #define UNTOUCHED 42 /* exit status: nothing has failed */
 
 static struct {
