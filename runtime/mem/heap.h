@@ -284,8 +284,9 @@ void rt__sparse_release(struct rt__span *sp);
  * or none: whether that was not all. */
 void rt__sparse_begin(void);
 bool rt__sparse_step(uint32_t chunks);
-/* What can be had, at once, until all spans need no more than so many units. */
-void rt__sparse_to(size_t units);
+/* What can be had, at once, until all spans need no more than so many units; looks at no more than
+ * so many chunks, the next ones each time. */
+void rt__sparse_to(size_t units, uint32_t most);
 
 /* ---- span.c ---- */
 

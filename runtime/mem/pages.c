@@ -7,8 +7,8 @@
  * uses, a stray pointer behind the heap faults, and limits of memory or addresses (RLIMIT_DATA,
  * RLIMIT_AS, strict overcommit) count what is there. What a program may have mapped in its way, it
  * leaves out. The table of units grows downwards from the same place, so that a small heap is all
- * in one mapping. Steps of 16 MiB and more, from 14 MiB on, ask for huge pages, which make the first
- * use of memory twice as fast: what they may waste is a small part of a heap that large.
+ * in one mapping. Steps of 16 MiB and more, which begin at 14 MiB, ask for huge pages: the first
+ * use of memory is twice as fast, and what may be wasted is a small part of a heap that large.
  *
  * Free units are bits, one word for each chunk. A run of up to 32 units lies in one chunk: the
  * first with room, from low addresses up, so that the high end of a heap that has shrunk is free.

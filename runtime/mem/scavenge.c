@@ -34,9 +34,11 @@
 #define KEPT_MIN 128u      /* ... or so many are free: 8 MiB */
 #define DIRTY_MAX (1024ul) /* units, 64 MiB, that may be free where less is in use */
 
-/* At the limit: more than is needed, one in so many units of it, since that takes a look at all
- * spans; and when they had not so much, not again for so many times as long as that took. */
-#define SPARE_PART 32u
+/* At the limit: a little more than is needed, in units, since that may take a look at many spans,
+ * though not at all at once; and when they had not so much, not again for so many times as long as
+ * that took. */
+#define SPARE 16u
+#define MOST_CHUNKS 1024u
 #define IN_VAIN 9
 
 /* In one go, and how often: for sysmon, 32 MiB, a millisecond or three; less for who frees. */
@@ -195,20 +197,20 @@ rt__scavenge_forget(void)
 	scavenge.driven = scavenge.busy = false;
 }
 
-/* Until spans need no more than so many units, if that can be: also what shelves have. */
+/* Until spans need no more than so many units, or by so many chunks: also what shelves have. */
 static void
-trim_to(size_t units)
+trim_to(size_t units, uint32_t most)
 {
 	rt__caches_trim();
 	rt__central_trim(true);
-	rt__sparse_to(units);
+	rt__sparse_to(units, most);
 }
 
 void
 rt__scavenge_all(void)
 {
 	rt__heap_enter();
-	trim_to(0);
+	trim_to(0, UINT32_MAX);
 	rt__lock(&rt__heap.lock);
 	rt__units_release(SIZE_MAX, true);
 	rt__unlock(&rt__heap.lock);
@@ -221,8 +223,7 @@ void
 rt__mem_set_limit(size_t bytes)
 {
 	rt__heap.limit = bytes ? bytes / RT_UNIT : SIZE_MAX;
-	rt__store_rel(&rt__heap.limit_known,
-		      true); /* pairs with the acquire in rt__limit_relieve */
+	rt__store_rel(&rt__heap.limit_known, true); /* for rt__limit_relieve */
 }
 
 void
@@ -241,7 +242,7 @@ void
 rt__limit_relieve(size_t size)
 {
 	const struct rt__heap *h = &rt__heap;
-	size_t units = size / RT_UNIT, want = units + h->limit / SPARE_PART;
+	size_t units = size / RT_UNIT, want = units + SPARE;
 
 	if (rt__likely(!rt__load_acq(&h->limit_known) || rt__heap_needed() + units <= h->limit))
 		return;
@@ -249,7 +250,7 @@ rt__limit_relieve(size_t size)
 	if (now < rt__load_rlx(&scavenge.relief_end) || !begin())
 		return;
 	size_t target = want < h->limit ? h->limit - want : 0;
-	trim_to(target);
+	trim_to(target, MOST_CHUNKS);
 	int64_t then = rt__nanotime();
 	if (rt__heap_needed() > target)
 		rt__store_rlx(&scavenge.relief_end, then + IN_VAIN * (then - now));

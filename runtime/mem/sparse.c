@@ -22,6 +22,7 @@
 #define PAGE 4096u
 
 static uint32_t next; /* the sweep has looked at chunks from here on; for the scavenger */
+static uint32_t turn; /* (a) rt__sparse_to has looked at this one last */
 
 /* ---- a span ---- */
 
@@ -133,8 +134,13 @@ rt__sparse_step(uint32_t n)
 }
 
 void
-rt__sparse_to(size_t units)
+rt__sparse_to(size_t units, uint32_t most)
 {
-	for (uint32_t c = chunks(); c-- > 0 && rt__heap_needed() > units;)
+	uint32_t n = chunks(), c = rt__load_rlx(&turn);
+
+	for (most = most < n ? most : n; most > 0 && rt__heap_needed() > units; most--) {
+		c = (c > 0 && c <= n ? c : n) - 1;
 		look_at(c, true);
+	}
+	rt__store_rlx(&turn, c);
 }

@@ -123,9 +123,9 @@ Test(malloc, handlers_anywhere, .timeout = 200)
 
 Test(malloc, no_memory, .timeout = 60)
 {
-	guest_ok("malloc", .args = {"no-memory", "64", "50000"});
-	guest_ok("malloc", .args = {"no-memory", "64", "2000"});
-	guest_ok("malloc", .args = {"no-memory", "300", "3000000"});
+	guest_ok("malloc_limits", .args = {"no-memory", "64", "50000"});
+	guest_ok("malloc_limits", .args = {"no-memory", "64", "2000"});
+	guest_ok("malloc_limits", .args = {"no-memory", "300", "3000000"});
 }
 
 static int
@@ -155,13 +155,13 @@ check_share(const struct guest *g, int percent)
 Test(malloc, addresses_are_there_up_to_the_limit, .timeout = 60)
 {
 	int mib = 488; /* ulimit -v 500000 */
-	struct guest g = guest_run("malloc", .args = {"address-limit"}, .before = limit_addresses,
-				   .arg = &mib);
+	struct guest g = guest_run("malloc_limits", .args = {"address-limit"},
+				   .before = limit_addresses, .arg = &mib);
 
 	guest_expect_exit(&g, 0);
 	check_share(&g, 55); /* main's stack has a quarter */
 	guest_free(&g);
-	g = guest_run("malloc", .args = {"address-limit", "1500"});
+	g = guest_run("malloc_limits", .args = {"address-limit", "1500"});
 	guest_expect_exit(&g, 0);
 	check_share(&g, 20); /* main's stack has a gigabyte */
 	guest_free(&g);
@@ -169,25 +169,25 @@ Test(malloc, addresses_are_there_up_to_the_limit, .timeout = 60)
 
 Test(malloc, mappings_in_the_way)
 {
-	guest_ok("malloc", .args = {"in-the-way"});
+	guest_ok("malloc_limits", .args = {"in-the-way"});
 }
 
 Test(malloc, locked_memory)
 {
-	guest_ok("malloc", .args = {"locked"});
+	guest_ok("malloc_limits", .args = {"locked"});
 }
 
 Test(malloc, memory_limit)
 {
 	static const char *const sizes[] = {"1000", "100000", "4000000"};
 
-	guest_ok("malloc", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB"});
+	guest_ok("malloc_limits", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB"});
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-		guest_ok("malloc", .args = {"limit-in-spans", sizes[i]},
+		guest_ok("malloc_limits", .args = {"limit-in-spans", sizes[i]},
 			 .env = {"RTMEMLIMIT=30MiB"});
 }
 
 Test(malloc, memory_goes_back, .timeout = 60)
 {
-	guest_ok("malloc", .args = {"goes-back"}, .timeout_s = 50);
+	guest_ok("malloc_limits", .args = {"goes-back"}, .timeout_s = 50);
 }

@@ -248,17 +248,17 @@ the_same_works(const char *setting)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		guest_ok("malloc", .args = {cases[i]}, .env = {setting}, .timeout_s = 60);
-	guest_ok("malloc", .args = {"goes-back"}, .env = {setting});
+	guest_ok("malloc_limits", .args = {"goes-back"}, .env = {setting});
 }
 
 static void
 the_rest_works(const char *setting)
 {
 	guest_ok("malloc", .args = {"handler", "2000"}, .env = {setting});
-	guest_ok("malloc", .args = {"no-memory", "64", "50000"}, .env = {setting});
-	guest_ok("malloc", .args = {"no-memory", "64", "2000"}, .env = {setting});
-	guest_ok("malloc", .args = {"no-memory", "300", "3000000"}, .env = {setting});
-	guest_ok("malloc", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB", setting});
+	guest_ok("malloc_limits", .args = {"no-memory", "64", "50000"}, .env = {setting});
+	guest_ok("malloc_limits", .args = {"no-memory", "64", "2000"}, .env = {setting});
+	guest_ok("malloc_limits", .args = {"no-memory", "300", "3000000"}, .env = {setting});
+	guest_ok("malloc_limits", .args = {"soft-limit"}, .env = {"RTMEMLIMIT=30MiB", setting});
 }
 
 Test(malloc_hard, the_same_works, .timeout = 300)

@@ -80,6 +80,16 @@ foreign_thread(void *(*fn)(void *), void *arg)
 	return t;
 }
 
+/* Whether n bytes are all c. */
+static inline bool
+holds(const unsigned char *p, size_t n, unsigned char c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != c)
+			return false;
+	return true;
+}
+
 /* A case's only argument. */
 static inline int
 number(int argc, char **argv, int fallback)

@@ -192,7 +192,7 @@ void
 sweep(bool all)
 {
 	if (all) {
-		rt__sparse_to(0);
+		rt__sparse_to(0, UINT32_MAX);
 		return;
 	}
 	rt__sparse_begin();
