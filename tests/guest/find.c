@@ -12,8 +12,6 @@
 #include "mem/heap.h"
 #include "mem/mem.h"
 
-#define MIB (1ul << 20)
-
 static uint64_t
 draw(uint64_t *s)
 {

@@ -16,6 +16,9 @@
 #include <rt/rt.h>
 
 #define GUEST_LEN(a) (sizeof(a) / sizeof *(a))
+#define MIB (1ul << 20)
+
+void rt__mem_check(void); /* mem/mem.h: of every block and table of the heap */
 
 struct guest_case {
 	const char *name;

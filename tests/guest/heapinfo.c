@@ -11,10 +11,6 @@
 
 #include "guest.h"
 
-#define MIB (1ul << 20)
-
-void rt__mem_check(void); /* the heap's own check of itself */
-
 static void *blocks[4000];
 
 /* ---- the figures ---- */

@@ -16,9 +16,6 @@
 
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
-void rt__mem_check(void); /* mem/mem.h: of every block and table */
-
-#define MIB (1ul << 20)
 
 static void *volatile sink;
 

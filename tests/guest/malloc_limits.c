@@ -10,10 +10,6 @@
 
 #include "guest.h"
 
-void rt__mem_check(void); /* mem/mem.h: of every block and table */
-
-#define MIB (1ul << 20)
-
 static void *volatile sink;
 
 static int
@@ -137,11 +133,19 @@ locked(int argc, char **argv)
 	return ok();
 }
 
-static int
-soft_limit(int argc, char **argv)
+/* Under RTMEMLIMIT=30MiB. */
+static void
+check_limit(void)
 {
 	rt_mem_stats st;
 
+	rt_read_mem_stats(&st);
+	CHECK(st.limit == 30 * MIB && st.idle + st.in_use <= 34 * MIB);
+}
+
+static int
+soft_limit(int argc, char **argv)
+{
 	(void)argc, (void)argv;
 	for (int i = 0; i < 6; i++) { /* 20 MiB, of another size each time, then free */
 		size_t size = 10000u + 7000u * (unsigned)i, n = 20 * MIB / size;
@@ -153,8 +157,7 @@ soft_limit(int argc, char **argv)
 			free(p[k]);
 		free(p);
 	}
-	rt_read_mem_stats(&st);
-	CHECK(st.limit == 30 * MIB && st.idle + st.in_use <= 34 * MIB);
+	check_limit();
 	return ok();
 }
 
@@ -165,7 +168,6 @@ limit_in_spans(int argc, char **argv)
 {
 	size_t size = (size_t)number(argc, argv, 1000), n = 24 * MIB / 64, m = 16 * MIB / size;
 	char **p = malloc(n * sizeof *p);
-	rt_mem_stats st;
 
 	for (size_t i = 0; i < n; i++)
 		memset(p[i] = malloc(64), 1, 64);
@@ -174,10 +176,8 @@ limit_in_spans(int argc, char **argv)
 			free(p[i]);
 	for (size_t i = 0; i < m; i++) {
 		memset(p[i] = malloc(size), 1, size);
-		if (i % (m / 16 + 1))
-			continue;
-		rt_read_mem_stats(&st);
-		CHECK(st.limit == 30 * MIB && st.idle + st.in_use <= 34 * MIB);
+		if (i % (m / 16 + 1) == 0)
+			check_limit();
 	}
 	return ok();
 }

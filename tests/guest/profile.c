@@ -10,7 +10,6 @@
 
 #define KEEP 2000
 #define SIZE 1000 /* in blocks of 1024 bytes */
-#define MIB (1ul << 20)
 
 static void *kept[10 * KEEP];
 static void *volatile sink;

@@ -13,13 +13,10 @@
 
 #include "guest.h"
 
-void rt__mem_check(void); /* mem/mem.h: of every block and table */
-
 #define GOROUTINES 2
 #define CROWD 70
 #define STEPS 20
 #define BLOCKS 8
-#define MIB (1ul << 20)
 #define PAGE 4096
 
 struct block {
